@@ -1,0 +1,39 @@
+# make demo | test | check are all a newcomer needs; each sets up what it needs by itself.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check format lint types test-kernel lab-kernel fidelity bench clean help
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "qos needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## simulate the contention scenario and say where the report lies
+	$(BIN)/qos simulate scenarios/contention.yaml
+
+test: $(STAMP)  ## all tests that need no real kernel, then the kernel lab's quick lane where it can run
+	$(BIN)/python -m pytest -n auto tests
+
+format: $(STAMP)  ## rewrite the files as the formatter has them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --exit-zero --quiet .
+
+lint: $(STAMP)  ## format and lint, nothing rewritten
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)  ## mypy --strict
+	$(BIN)/mypy
+
+check: lint types test  ## the one check: format, lint, types, tests
+
+clean:  ## remove what make made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis reports/out

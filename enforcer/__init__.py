@@ -1,0 +1,1 @@
+"""The real kernel: plans written to cgroups, and what it says."""

@@ -1,0 +1,1 @@
+"""Kubernetes resource QoS: one plan, simulated or enforced."""

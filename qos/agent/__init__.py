@@ -1,0 +1,1 @@
+"""Behaviour over time: what the kubelet does after looking."""

@@ -1,0 +1,1 @@
+"""Answers: how many fit, how many nodes, which requests."""

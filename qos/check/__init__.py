@@ -1,0 +1,1 @@
+"""CI: expectations, rules and their output formats."""

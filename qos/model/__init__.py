@@ -1,0 +1,1 @@
+"""The words: data that every other box shares."""

@@ -1,0 +1,141 @@
+"""What a kernel tells: Samples, Events and Completions, the same from the simulator and the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qos.model.cgroup import CgroupName
+
+Source = Literal["simulated", "measured"]
+EventKind = Literal[
+    "oom_kill", "global_oom_kill", "evict", "restart", "backoff", "throttle", "resize", "exit", "frozen",
+    "thawed", "killed", "pids_max", "admit_reject", "suppress", "node_pressure",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Readings of cgroup files: ``times`` (T,) in seconds, ``cgroups`` (C,), columns name → (T, C).
+
+    A column is named by file then key: ``cpu_stat_usage_usec``, ``memory_current``,
+    ``memory_events_oom_kill``, ``cpu_pressure_some_total``. Values are as the file has them: counters
+    count up from the cgroup's creation, gauges are the value at that time. NaN: the file or the cgroup
+    was not there.
+    """
+
+    times: NDArray[np.float64]
+    cgroups: tuple[CgroupName, ...]
+    columns: Mapping[str, NDArray[np.float64]]
+    source: Source
+
+    def __post_init__(self) -> None:
+        shape = (len(self.times), len(self.cgroups))
+        for name, column in self.columns.items():
+            if column.shape != shape:
+                msg = f"column {name}: shape {column.shape}, expected {shape}"
+                raise ValueError(msg)
+
+    def column(self, name: str, cgroup: str) -> NDArray[np.float64]:
+        """One cgroup's series of one column, (T,).
+
+        Raises:
+            KeyError: no such column or cgroup.
+        """
+        try:
+            index = self.cgroups.index(CgroupName(cgroup))
+        except ValueError:
+            raise KeyError(cgroup) from None
+        return self.columns[name][:, index]
+
+    @staticmethod
+    def concat(parts: Sequence[Samples]) -> Samples:
+        """Readings one after another, over the union of their cgroups and columns; gaps are NaN.
+
+        Raises:
+            ValueError: nothing to join, or simulated and measured mixed.
+        """
+        if not parts:
+            msg = "no samples to join"
+            raise ValueError(msg)
+        if len({part.source for part in parts}) > 1:
+            msg = "simulated and measured samples cannot be joined"
+            raise ValueError(msg)
+        first = parts[0]
+        if all(p.cgroups == first.cgroups and p.columns.keys() == first.columns.keys() for p in parts):
+            columns = {name: np.concatenate([p.columns[name] for p in parts]) for name in first.columns}
+            return Samples(np.concatenate([p.times for p in parts]), first.cgroups, columns, first.source)
+        cgroups = tuple(dict.fromkeys(name for part in parts for name in part.cgroups))
+        names = tuple(dict.fromkeys(name for part in parts for name in part.columns))
+        times = np.concatenate([part.times for part in parts])
+        joined = {name: np.full((len(times), len(cgroups)), np.nan) for name in names}
+        position = {name: index for index, name in enumerate(cgroups)}
+        row = 0
+        for part in parts:
+            where = [position[name] for name in part.cgroups]
+            for name, values in part.columns.items():
+                joined[name][row : row + len(part.times), where] = values
+            row += len(part.times)
+        return Samples(times, cgroups, joined, first.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened: when (seconds), what, to which cgroup, and why in words a human can act on."""
+
+    time: float
+    kind: EventKind
+    cgroup: CgroupName
+    reason: str
+
+
+def _no_floats() -> NDArray[np.float64]:
+    return np.empty(0, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """Finished requests or batch jobs as parallel arrays of length R.
+
+    Attributes:
+        cgroups: the leaves that ``cgroup`` indexes.
+        cgroup: (R,) index into ``cgroups``.
+        arrival_seconds: (R,) when the request arrived, or the job started.
+        latency_seconds: (R,) from then to its completion, queueing included.
+    """
+
+    cgroups: tuple[CgroupName, ...] = ()
+    cgroup: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    arrival_seconds: NDArray[np.float64] = field(default_factory=_no_floats)
+    latency_seconds: NDArray[np.float64] = field(default_factory=_no_floats)
+
+    def of(self, cgroup: CgroupName) -> NDArray[np.float64]:
+        """The latencies in seconds of one leaf, (R',)."""
+        if cgroup not in self.cgroups:
+            return np.empty(0, dtype=np.float64)
+        return self.latency_seconds[self.cgroup == self.cgroups.index(cgroup)]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All that one run under one policy leaves, enough to reproduce and to report it.
+
+    Attributes:
+        policy: name of the policy, or "host" for a recording of a live host.
+        meta: scenario name and hash, seed, versions, profile, node facts, start time.
+        pods: one plain record a container: namespace, pod, container, qosClass, cgroup, podCgroup,
+            workload, request and limit of cpu (CPUs) and memory (bytes); None where not set.
+        files: cgroup → file → text: the plan that ran.
+    """
+
+    policy: str
+    meta: Mapping[str, Any]
+    pods: tuple[Mapping[str, Any], ...]
+    files: Mapping[CgroupName, Mapping[str, str]]
+    samples: Samples
+    events: tuple[Event, ...] = ()
+    completions: Completions = field(default_factory=Completions)

@@ -1,0 +1,225 @@
+"""Workload: what the processes of one container want, second by second. Data only.
+
+The simulated kernel computes with it, the real one gets processes that carry it out
+(``enforcer.load``). One class a shape; CPU shapes are told apart by ``shape``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qos.model.document import OwnObject
+from qos.model.duration import Duration
+from qos.model.quantity import Quantity
+
+Threads = Annotated[int, Field(ge=1, le=4096)]
+Fraction = Annotated[float, Field(ge=0)]
+
+
+class Point(OwnObject):
+    """A corner of a curve: at this time, this value (straight lines between points)."""
+
+    at: Duration
+    value: Quantity
+
+
+class Spin(OwnObject):
+    """Threads that always run: want every CPU they can get, from ``start`` on."""
+
+    shape: Literal["spin"] = "spin"
+    threads: Threads = 1
+    start: Duration = 0.0
+    stop: Duration | None = None
+
+
+class Constant(OwnObject):
+    """A steady rate of work: ``cpu`` CPUs, submitted every ``period`` to ``threads`` threads.
+
+    Work that was not served waits (backlog) and is done later.
+    """
+
+    shape: Literal["constant"] = "constant"
+    cpu: Quantity
+    threads: Threads | None = None
+    period: Annotated[Duration, Field(gt=0)] = 0.01
+
+
+class Curve(OwnObject):
+    """A rate of work that follows a curve: steps (two points at one time), ramps, any polygon.
+
+    ``repeat`` starts the curve again after its last point.
+    """
+
+    shape: Literal["curve"] = "curve"
+    points: Annotated[tuple[Point, ...], Field(min_length=1)]
+    threads: Threads | None = None
+    period: Annotated[Duration, Field(gt=0)] = 0.01
+    repeat: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Curve:
+        times = [point.at for point in self.points]
+        if times != sorted(times):
+            msg = "points must be in order of time"
+            raise ValueError(msg)
+        return self
+
+
+class Periodic(OwnObject):
+    """A rate of work that swings: mean + amplitude · sin(2π·(t + phase)/cycle), never below 0."""
+
+    shape: Literal["periodic"] = "periodic"
+    mean: Quantity
+    amplitude: Quantity
+    cycle: Annotated[Duration, Field(gt=0)] = 86400.0
+    phase: Duration = 0.0
+    threads: Threads | None = None
+    period: Annotated[Duration, Field(gt=0)] = 0.01
+
+
+class OnOff(OwnObject):
+    """Bursts: every ``every``, each of ``threads`` threads gets ``burst`` seconds of CPU work.
+
+    With a burst of 20 ms on 4 threads every 200 ms the average use is 0.4 CPUs, but the burst wants 4.
+    """
+
+    shape: Literal["onOff"] = "onOff"
+    burst: Annotated[Duration, Field(gt=0)]
+    every: Annotated[Duration, Field(gt=0)]
+    threads: Threads = 1
+    offset: Duration = 0.0
+
+
+class Requests(OwnObject):
+    """An open queue of requests, each costing CPU time on one thread, at most ``workers`` at once.
+
+    Arrivals are ``poisson`` or evenly spaced (``constant``); ``rate`` a second, or a curve of it. The cost of
+    a request is ``cpu_per_request`` on average, ``constant``, ``exponential`` or ``lognormal`` with
+    coefficient of variation ``cv``.
+    """
+
+    shape: Literal["requests"] = "requests"
+    rate: Annotated[float, Field(ge=0)] | None = None
+    rate_curve: tuple[Point, ...] | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    cpu_per_request: Annotated[Duration, Field(gt=0)]
+    cost: Literal["constant", "exponential", "lognormal"] = "constant"
+    cv: Annotated[float, Field(gt=0, le=20)] = 1.0
+    workers: Threads = 64
+    start: Duration = 0.0
+    stop: Duration | None = None
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Requests:
+        if (self.rate is None) == (self.rate_curve is None):
+            msg = "exactly one of rate and rateCurve must be set"
+            raise ValueError(msg)
+        return self
+
+
+class Batch(OwnObject):
+    """Finite work: ``cpu_time`` seconds of CPU in all, split over ``threads`` threads; then it is done."""
+
+    shape: Literal["batch"] = "batch"
+    cpu_time: Annotated[Duration, Field(gt=0)]
+    threads: Threads = 1
+    start: Duration = 0.0
+
+
+class Trace(OwnObject):
+    """A rate of work read from a file: CSV or Parquet with a time and a value column.
+
+    ``times_seconds`` and ``cpus`` are filled in by the scenario loader from ``file``; each value holds until
+    the next time.
+    """
+
+    shape: Literal["trace"] = "trace"
+    file: str | None = None
+    time_column: str | None = None
+    value_column: str | None = None
+    scale: Fraction = 1.0
+    threads: Threads | None = None
+    period: Annotated[Duration, Field(gt=0)] = 0.01
+    times_seconds: tuple[float, ...] = ()
+    cpus: tuple[float, ...] = ()
+
+
+CpuShape = Annotated[
+    Spin | Constant | Curve | Periodic | OnOff | Requests | Batch | Trace, Field(discriminator="shape")
+]
+
+
+class Anon(OwnObject):
+    """Anonymous memory: ``start`` bytes at once, growing by ``grow_per_second`` from ``grow_at``.
+
+    It stops growing at ``limit``. Or any polygon by ``points``. ``hot`` is the fraction touched all the time,
+    which reclaim does not find idle.
+    """
+
+    start: Quantity | None = None
+    grow_per_second: Quantity | None = None
+    grow_at: Duration = 0.0
+    limit: Quantity | None = None
+    points: tuple[Point, ...] | None = None
+    hot: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Anon:
+        if (self.start is None) == (self.points is None):
+            msg = "exactly one of start and points must be set"
+            raise ValueError(msg)
+        return self
+
+
+class Cache(OwnObject):
+    """Page cache: a file of ``file`` bytes read (or written) at ``read_per_second``, round and round.
+
+    ``active`` is the fraction of the file that is read again and again.
+    """
+
+    file: Quantity
+    read_per_second: Quantity
+    write_per_second: Quantity | None = None
+    active: Annotated[float, Field(ge=0, le=1)] = 1.0
+    start: Duration = 0.0
+
+
+class MemoryShape(OwnObject):
+    """What a container does with memory."""
+
+    anon: Anon | None = None
+    cache: Cache | None = None
+
+
+class IoShape(OwnObject):
+    """Disk traffic a container wants: rates at which it reads and writes, in blocks of ``block`` bytes."""
+
+    read_per_second: Quantity | None = None
+    write_per_second: Quantity | None = None
+    block: Quantity | None = None
+    direct: bool = True
+    device: str | None = None
+    start: Duration = 0.0
+    stop: Duration | None = None
+
+
+class NetworkShape(OwnObject):
+    """Traffic a container wants to send and receive, in bits a second."""
+
+    egress_bits_per_second: Quantity | None = None
+    ingress_bits_per_second: Quantity | None = None
+    start: Duration = 0.0
+    stop: Duration | None = None
+
+
+class Workload(OwnObject):
+    """All that one container's processes want. ``name`` groups containers in results."""
+
+    name: str = ""
+    cpu: CpuShape | None = None
+    memory: MemoryShape | None = None
+    io: IoShape | None = None
+    network: NetworkShape | None = None
+    tasks: Annotated[int, Field(ge=1)] | None = None

@@ -1,0 +1,1 @@
+"""The rules: pods and a node become a plan."""

@@ -1,0 +1,1 @@
+"""Numbers: recordings stored, summarised and compared."""

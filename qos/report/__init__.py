@@ -1,0 +1,1 @@
+"""Pictures: one self-contained page from any recording."""

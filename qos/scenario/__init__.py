@@ -1,0 +1,1 @@
+"""Input: manifests, scenarios and traces."""
