@@ -11,7 +11,6 @@ from qos.errors import PlanError
 from qos.model.cgroup import ROOT, CgroupName, CgroupSpec, knobs, parent
 
 _EMPTY_SPEC = CgroupSpec()
-_NO_ADJ: Mapping[CgroupName, int] = MappingProxyType({})
 
 ChangeKind = Literal["create", "set", "remove"]
 
@@ -26,7 +25,7 @@ class Plan:
     """
 
     cgroups: Mapping[CgroupName, CgroupSpec]
-    oom_score_adj: Mapping[CgroupName, int] = field(default=_NO_ADJ)
+    oom_score_adj: Mapping[CgroupName, int] = field(default_factory=dict)
 
     @classmethod
     def of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Literal
 
 Version = tuple[int, ...]
@@ -14,7 +13,6 @@ CRI = Literal["containerd", "cri-o"]
 CgroupDriver = Literal["systemd", "cgroupfs"]
 
 KUBERNETES_VERSIONS: Final[tuple[Version, ...]] = ((1, 32), (1, 33), (1, 34), (1, 35), (1, 36), (1, 37))
-_NO_GATES: Final[Mapping[str, bool]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class Profile:
     cri: CRI = "containerd"
     kernel: Version = (6, 12)
     cgroup_driver: CgroupDriver = "systemd"
-    feature_gates: Mapping[str, bool] = field(default=_NO_GATES)
+    feature_gates: Mapping[str, bool] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return (

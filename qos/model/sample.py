@@ -117,7 +117,8 @@ class Completions:
         """The latencies in seconds of one leaf, (R',)."""
         if cgroup not in self.cgroups:
             return np.empty(0, dtype=np.float64)
-        return self.latency_seconds[self.cgroup == self.cgroups.index(cgroup)]
+        mine: NDArray[np.bool_] = self.cgroup == self.cgroups.index(cgroup)
+        return self.latency_seconds[mine]
 
 
 @dataclass(frozen=True, slots=True)
