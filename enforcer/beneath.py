@@ -21,6 +21,7 @@ _RESOLVE_NO_MAGICLINKS: Final = 0x02
 _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_BENEATH: Final = 0x08
 _RESOLVE: Final = _RESOLVE_NO_XDEV | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_BENEATH
+_READ_BYTES: Final = 16384
 _STATFS_BYTES: Final = 256  # struct statfs is 120 on 64-bit machines; f_type is its first long
 _MISSING: Final = frozenset({errno.ENOSYS, errno.EPERM})  # EPERM: older container seccomp profiles
 
@@ -115,3 +116,20 @@ def file_system_magic(fd: int) -> int:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def read_all(fd: int) -> bytes:
+    """Everything a cgroup file holds, from its start; works again and again on a kept descriptor.
+
+    Raises:
+        OSError: ENODEV once the cgroup is gone.
+    """
+    text = os.pread(fd, _READ_BYTES, 0)
+    size = len(text)
+    if size == 0:
+        return text
+    chunks = [text]
+    while text := os.pread(fd, _READ_BYTES, size):
+        chunks.append(text)
+        size += len(text)
+    return b"".join(chunks)

@@ -16,14 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 
-from enforcer.beneath import CGROUP2_SUPER_MAGIC, file_system_magic, open_beneath
+from enforcer.beneath import CGROUP2_SUPER_MAGIC, file_system_magic, open_beneath, read_all
 from enforcer.cgroup_text import parse_pids, parse_words
+from enforcer.component import ComponentError, component
 from enforcer.reasons import Doing, missing_file, why
 from qos.errors import CgroupError
 
 CGROUP_MOUNT: Final = "/sys/fs/cgroup"
-_READ_BYTES: Final = 16384
-_NAME_BYTES: Final = 255
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY
 _PATH: Final = os.O_PATH | os.O_DIRECTORY
 
@@ -260,7 +259,7 @@ class CgroupFS:
             self._must_be_writable()
             directory = self._open(above, None, _PATH)
             try:
-                os.mkdir(_component(name), dir_fd=directory)
+                os.mkdir(component(name), dir_fd=directory)
             finally:
                 os.close(directory)
         except FileExistsError as error:
@@ -287,7 +286,7 @@ class CgroupFS:
             self._must_be_writable()
             directory = self._open(above, None, _PATH)
             try:
-                os.rmdir(_component(name), dir_fd=directory)
+                os.rmdir(component(name), dir_fd=directory)
             finally:
                 os.close(directory)
         except FileNotFoundError:
@@ -296,41 +295,12 @@ class CgroupFS:
             raise self._error(error, "remove", cgroup, "") from error
         return True
 
-    def enable(self, cgroup: str, controllers: frozenset[str] | set[str]) -> tuple[tuple[str, str], ...]:
-        """Make the controllers' files appear in ``cgroup``: on in ``cgroup.subtree_control`` of all above.
-
-        Returns:
-            What was switched on, ``(cgroup, controller)`` outermost first: :meth:`disable` undoes it.
-
-        Raises:
-            CgroupError: a controller is not offered, or a cgroup above holds processes.
-        """
-        changed: list[tuple[str, str]] = []
-        parts = cgroup.split("/") if cgroup else []
-        for depth in range(len(parts)):
-            above = "/".join(parts[:depth])
-            on = set(parse_words(self.read(above, "cgroup.subtree_control")))
-            for controller in sorted(set(controllers) - on):
-                self.write(above, "cgroup.subtree_control", f"+{controller}")
-                changed.append((above, controller))
-        return tuple(changed)
-
-    def disable(self, changed: tuple[tuple[str, str], ...]) -> None:
-        """Switch off what :meth:`enable` switched on, innermost first; a vanished cgroup is passed over.
-
-        Raises:
-            CgroupError: a controller is in use by a cgroup below.
-        """
-        for cgroup, controller in reversed(changed):
-            if self.exists(cgroup):
-                self.write(cgroup, "cgroup.subtree_control", f"-{controller}")
-
     # -- inside ----------------------------------------------------------------------------------
 
     def _open(self, cgroup: str, file: str | None, flags: int) -> int:
-        parts = [_component(part) for part in cgroup.split("/")] if cgroup else []
+        parts = [component(part) for part in cgroup.split("/")] if cgroup else []
         if file is not None:
-            parts.append(_component(file))
+            parts.append(component(file))
         return open_beneath(self._root_fd, "/".join(parts), flags)
 
     def _must_be_writable(self) -> None:
@@ -368,7 +338,7 @@ class CgroupFS:
         return CgroupError(self._shown(cgroup, file), value, reason, error.errno or 0)
 
     def _reason(self, error: OSError, doing: Doing, cgroup: str, file: str) -> str:
-        if isinstance(error, _NameError):
+        if isinstance(error, ComponentError):
             return error.reason
         if not self.writable and error.errno == errno.EROFS:
             return "a recorded dump is read only"
@@ -383,40 +353,3 @@ class CgroupFS:
             offered = self.read_or_none(cgroup, "cgroup.controllers")
             return missing_file(file, frozenset(parse_words(offered or "")))
         return why(error.errno or 0, doing, file)
-
-
-class _NameError(OSError):
-    """A component that no cgroup may have; found before any system call."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(errno.EINVAL, reason, name)
-        self.reason = reason
-
-
-def _component(name: str) -> str:
-    if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise _NameError(name, "no name of a cgroup: empty, '.', '..', '/' and NUL are refused")
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError as error:
-        raise _NameError(name, "no name of a cgroup: not valid unicode") from error
-    if size > _NAME_BYTES:
-        raise _NameError(name, f"no name of a cgroup: {size} bytes, the kernel takes {_NAME_BYTES}")
-    return name
-
-
-def read_all(fd: int) -> bytes:
-    """Everything a cgroup file holds, from its start; works again and again on a kept descriptor.
-
-    Raises:
-        OSError: ENODEV once the cgroup is gone.
-    """
-    text = os.pread(fd, _READ_BYTES, 0)
-    size = len(text)
-    if size == 0:
-        return text
-    chunks = [text]
-    while text := os.pread(fd, _READ_BYTES, size):
-        chunks.append(text)
-        size += len(text)
-    return b"".join(chunks)

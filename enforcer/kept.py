@@ -12,7 +12,8 @@ import resource
 from collections.abc import Iterable
 from typing import Final, Self
 
-from enforcer.cgroupfs import CgroupFS, read_all
+from enforcer.beneath import read_all
+from enforcer.cgroupfs import CgroupFS
 from qos.errors import CgroupError
 
 _RESERVED_FDS: Final = 128
