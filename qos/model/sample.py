@@ -52,6 +52,17 @@ class Samples:
             raise KeyError(cgroup) from None
         return self.columns[name][:, index]
 
+    def increase(self, name: str) -> NDArray[np.float64]:
+        """How far each cgroup's counter rose over the whole time, (C,); NaN where it was never there.
+
+        A counter that falls was reset (the cgroup was made anew) and counts from 0 again, as
+        Prometheus' ``increase`` has it: 3, 7, 2, 4 rose by 4 + 2 + 2 = 8.
+
+        Raises:
+            KeyError: no such column.
+        """
+        return np.array([_increase(series) for series in self.columns[name].T], dtype=np.float64)
+
     @staticmethod
     def concat(parts: Sequence[Samples]) -> Samples:
         """Readings one after another, over the union of their cgroups and columns; gaps are NaN.
@@ -81,6 +92,14 @@ class Samples:
                 joined[name][row : row + len(part.times), where] = values
             row += len(part.times)
         return Samples(times, cgroups, joined, first.source)
+
+
+def _increase(series: NDArray[np.float64]) -> float:
+    seen = series[~np.isnan(series)]
+    if len(seen) == 0:
+        return float("nan")
+    steps = np.diff(seen)
+    return float(np.where(steps >= 0, steps, seen[1:]).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +148,7 @@ class Recording:
         policy: name of the policy, or "host" for a recording of a live host.
         meta: scenario name and hash, seed, versions, profile, node facts, start time.
         pods: one plain record a container: namespace, pod, container, qosClass, cgroup, podCgroup,
-            workload, request and limit of cpu (CPUs) and memory (bytes); None where not set.
+            workload, and cpuRequest, cpuLimit (CPUs), memoryRequest, memoryLimit (bytes); None where not set.
         files: cgroup → file → text: the plan that ran.
     """
 
@@ -140,3 +159,14 @@ class Recording:
     samples: Samples
     events: tuple[Event, ...] = ()
     completions: Completions = field(default_factory=Completions)
+
+    def workloads(self) -> dict[str, tuple[Mapping[str, Any], ...]]:
+        """The pod records by workload, in order of first appearance.
+
+        Containers without a workload are grouped by their pod, as ``namespace/pod``.
+        """
+        groups: dict[str, list[Mapping[str, Any]]] = {}
+        for record in self.pods:
+            name = record.get("workload") or f"{record.get('namespace', 'default')}/{record.get('pod', '')}"
+            groups.setdefault(str(name), []).append(record)
+        return {name: tuple(records) for name, records in groups.items()}
