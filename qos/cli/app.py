@@ -1,0 +1,33 @@
+"""The `qos` command: registers every command, turns expected errors into one line and an exit code.
+
+Exit codes: 0 fine, 1 differs or failed, 2 bad input or host. stdout is data, stderr is talk.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from qos.cli.version import version
+from qos.errors import QosError
+
+app = typer.Typer(
+    name="qos",
+    help="Kubernetes resource QoS: exact cgroup values, a prediction of contention, enforcement; one plan.",
+    epilog="Exit codes: 0 fine, 1 differs or failed, 2 bad input or host. README.md has a first walk.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(version)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; an expected failure is a line on stderr and an exit code, never a traceback."""
+    try:
+        app(argv)
+    except QosError as error:
+        print("\n".join(f"qos: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        sys.exit(error.exit_code)
