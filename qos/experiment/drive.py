@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qos.model.cgroup import CgroupName
-from qos.model.kernel import Action, Agent, Evict, Kernel, Restart
+from qos.model.kernel import Action, Agent, Evict, Kernel, Note, Restart
 from qos.model.plan import Plan
 from qos.model.sample import Completions, Event, Samples
 from qos.model.workload import Workload
@@ -126,10 +126,12 @@ class Driver:
             self._note(Event(now, "backoff", action.cgroup, action.reason))
             if action.after_seconds <= 0:
                 self._start_due()
+        elif isinstance(action, Note):
+            self._note(Event(now, action.kind, action.cgroup, action.reason))
         else:
             self._kernel.apply(action.changes)
             first = action.changes[0].cgroup if action.changes else CgroupName("")
-            self._note(Event(now, "resize", first, action.reason))
+            self._note(Event(now, action.kind, first, action.reason))
 
 
 def join_completions(parts: Sequence[Completions]) -> Completions:

@@ -8,13 +8,15 @@ to actions, the same on either kernel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from qos.model.action import Action, Evict, Note, Restart, Write
 from qos.model.cgroup import CgroupName
 from qos.model.plan import Change, Plan
 from qos.model.sample import Completions, Event, Samples, Source
 from qos.model.workload import Workload
+
+__all__ = ["Action", "Agent", "Evict", "Kernel", "Note", "Restart", "Write"]
 
 
 class Kernel(Protocol):
@@ -61,34 +63,6 @@ class Kernel(Protocol):
 
     def kill(self, cgroup: CgroupName) -> None:
         """Kill every task below ``cgroup`` (cgroup.kill)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evict:
-    """Kill a pod for good; it is not restarted on this node."""
-
-    pod_cgroup: CgroupName
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Start a container's workload again, ``after_seconds`` of back-off from now."""
-
-    cgroup: CgroupName
-    after_seconds: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Change values in force."""
-
-    changes: tuple[Change, ...]
-    reason: str
-
-
-Action = Evict | Restart | Write
 
 
 class Agent(Protocol):

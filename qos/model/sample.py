@@ -104,12 +104,16 @@ def _increase(series: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened: when (seconds), what, to which cgroup, and why in words a human can act on."""
+    """Something happened: when (seconds), what, to which cgroup, and why in words a human can act on.
+
+    ``exit_code`` is that of a process that ended (kind "exit"); None there means 0.
+    """
 
     time: float
     kind: EventKind
     cgroup: CgroupName
     reason: str
+    exit_code: int | None = None
 
 
 def _no_floats() -> NDArray[np.float64]:
