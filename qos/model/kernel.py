@@ -8,13 +8,16 @@ to actions, the same on either kernel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qos.model.action import Action, Evict, Note, Restart, Write
 from qos.model.cgroup import CgroupName
 from qos.model.plan import Change, Plan
-from qos.model.sample import Completions, Event, Samples, Source
 from qos.model.workload import Workload
+
+if TYPE_CHECKING:  # arrays are not needed to write an agent, and numpy costs 90 ms of start-up
+    from qos.model.event import Event
+    from qos.model.sample import Completions, Samples, Source
 
 __all__ = ["Action", "Agent", "Evict", "Kernel", "Note", "Restart", "Write"]
 

@@ -1,4 +1,4 @@
-"""What a kernel tells: Samples, Events and Completions, the same from the simulator and the host."""
+"""What a kernel tells: Samples and Completions, the same from the simulator and the host; a Recording of a run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qos.model.cgroup import CgroupName
+from qos.model.event import Event
 
 Source = Literal["simulated", "measured"]
-EventKind = Literal[
-    "oom_kill", "global_oom_kill", "evict", "restart", "backoff", "throttle", "resize", "exit", "frozen",
-    "thawed", "killed", "pids_max", "admit_reject", "suppress", "node_pressure",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +97,6 @@ def _increase(series: NDArray[np.float64]) -> float:
         return float("nan")
     steps = np.diff(seen)
     return float(np.where(steps >= 0, steps, seen[1:]).sum())
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something happened: when (seconds), what, to which cgroup, and why in words a human can act on.
-
-    ``exit_code`` is that of a process that ended (kind "exit"); None there means 0.
-    """
-
-    time: float
-    kind: EventKind
-    cgroup: CgroupName
-    reason: str
-    exit_code: int | None = None
 
 
 def _no_floats() -> NDArray[np.float64]:

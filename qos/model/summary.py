@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qos.model.sample import Event
+from qos.model.event import Event
 
 
 @dataclass(frozen=True, slots=True)
