@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qos.model.cgroup import CgroupName
+from qos.model.event import Event
 from qos.model.kernel import Action, Agent, Evict, Kernel, Note, Restart
 from qos.model.plan import Plan
-from qos.model.event import Event
 from qos.model.sample import Completions, Samples
 from qos.model.workload import Workload
 

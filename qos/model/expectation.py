@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from qos.model.document import OwnObject
 from qos.model.duration import parse_duration_seconds
-from qos.model.quantity import Quantity
 from qos.model.event import EventKind
+from qos.model.quantity import Quantity
 
 Comparator = Literal["<", "<=", ">", ">=", "==", "!="]
 _EXPECTED_VALUE: Final = "a number, a percentage (5%), a duration (100ms) or a quantity (512Mi)"

@@ -1,4 +1,4 @@
-"""What a kernel tells: Samples and Completions, the same from the simulator and the host; a Recording of a run."""
+"""What a kernel tells: Samples and Completions, alike from simulator and host; and a Recording of a run."""
 
 from __future__ import annotations
 
