@@ -1,0 +1,222 @@
+"""The sentences that answer first, and the machine form of ``-o json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from qos.model.event import Event
+from qos.model.sample import Recording
+from qos.model.summary import Summary, WorkloadSummary
+from qos.record.words import duration_text, percent_text
+
+_HAPPENED: Final[Mapping[str, str]] = {
+    "oom_kill": "OOM-killed",
+    "global_oom_kill": "OOM-killed by the node",
+    "evict": "evicted",
+    "admit_reject": "rejected at admission",
+}
+_WORTH_SAYING: Final = 0.005
+_SAME: Final = 0.05
+_MOST_CLAUSES: Final = 4
+
+
+def answer(recordings: Sequence[Recording], summaries: Sequence[Summary]) -> list[str]:
+    """What a reader wants to know first, one sentence a line.
+
+    First each request-serving workload's p99 over the policies, the one that changed most in front (a
+    recording with ``meta["role"] == "baseline"`` tells what it would be undisturbed), and each batch job's
+    end; then, for each policy, who waited and why, and who was killed or evicted.
+
+    Args:
+        recordings: one run a policy, of one scenario.
+        summaries: theirs, in the same order.
+
+    Raises:
+        ValueError: not as many summaries as recordings.
+    """
+    runs = list(zip(recordings, summaries, strict=True))
+    contended = [run for run in runs if not _is_baseline(run[0])] or runs
+    baseline = next((summary for recording, summary in runs if _is_baseline(recording)), None)
+    shown = [summary for _, summary in contended]
+    return [
+        *_metric_sentences(shown, baseline, "p99", "nothing completed", _p99),
+        *_metric_sentences(shown, baseline, "done at", "not done", _job_end),
+        *(_policy_sentence(recording, summary) for recording, summary in contended),
+    ]
+
+
+def to_json(recordings: Sequence[Recording], summaries: Sequence[Summary]) -> dict[str, Any]:
+    """The machine form of some runs of one scenario, stable for scripts; plain data.
+
+    Raises:
+        ValueError: no run, or not as many summaries as recordings.
+    """
+    if not recordings:
+        raise ValueError("no recording to tell of")
+    meta = recordings[0].meta
+    return {
+        "scenario": meta.get("scenario"),
+        "seed": meta.get("seed"),
+        "profile": meta.get("profile"),
+        "runs": [
+            summary_json(summary) | {"source": recording.samples.source}
+            for recording, summary in zip(recordings, summaries, strict=True)
+        ],
+    }
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """One Summary as plain data; whole numbers are ints, as the kernel's files have them."""
+    return {
+        "policy": summary.policy,
+        "duration_seconds": summary.duration_seconds,
+        "cgroups": {
+            name: {column: _whole(value) for column, value in values.items()}
+            for name, values in summary.cgroups.items()
+        },
+        "workloads": {name: _workload_json(fared) for name, fared in summary.workloads.items()},
+        "events": [
+            {"time": event.time, "kind": event.kind, "cgroup": event.cgroup, "reason": event.reason}
+            for event in summary.events
+        ],
+    }
+
+
+def _workload_json(fared: WorkloadSummary) -> dict[str, Any]:
+    return {
+        "qosClass": fared.qos_class or None,
+        "latency_seconds": dict(fared.latency_seconds),
+        "completed": fared.completed,
+        "arrived": fared.arrived,
+        "completion_seconds": fared.completion_seconds,
+        "cpu_seconds": fared.cpu_seconds,
+        "throttled_periods": fared.throttled_periods,
+        "waited_for_quota": fared.waited_for_quota,
+        "waited_for_cpu": fared.waited_for_cpu,
+        "memory_peak_bytes": None if fared.memory_peak_bytes is None else _whole(fared.memory_peak_bytes),
+        "oom_kills": fared.oom_kills,
+        "evictions": fared.evictions,
+        "restarts": fared.restarts,
+    }
+
+
+def _whole(value: float) -> float:
+    return int(value) if value.is_integer() else value
+
+
+def _is_baseline(recording: Recording) -> bool:
+    return recording.meta.get("role") == "baseline"
+
+
+def _p99(fared: WorkloadSummary) -> float | None:
+    return fared.latency_seconds.get("p99") if fared.completion_seconds is None else None
+
+
+def _job_end(fared: WorkloadSummary) -> float | None:
+    return fared.completion_seconds
+
+
+def _metric_sentences(
+    summaries: Sequence[Summary],
+    baseline: Summary | None,
+    label: str,
+    lacking: str,
+    metric: Callable[[WorkloadSummary], float | None],
+) -> list[str]:
+    """A sentence for each workload that has the metric under any policy, the greatest change first."""
+    names = dict.fromkeys(name for summary in summaries for name in summary.workloads)
+    ranked: list[tuple[float, str]] = []
+    for name in names:
+        values = [(summary.policy, _value(summary, name, metric)) for summary in summaries]
+        known = [value for _, value in values if value is not None]
+        if not known:
+            continue
+        base = _value(baseline, name, metric) if baseline else None
+        every = [*known, base] if base is not None else known
+        change = max(every) / max(min(every), 1e-9)
+        if len(known) < len(values):
+            change = float("inf")
+        ranked.append((-change, f"{name} {label} {_values_text(values, base, lacking)}"))
+    ranked.sort(key=lambda entry: entry[0])
+    return [sentence for _, sentence in ranked]
+
+
+def _value(summary: Summary, name: str, metric: Callable[[WorkloadSummary], float | None]) -> float | None:
+    fared = summary.workloads.get(name)
+    return None if fared is None else metric(fared)
+
+
+def _values_text(values: Sequence[tuple[str, float | None]], base: float | None, lacking: str) -> str:
+    known = [value for _, value in values if value is not None]
+    texts = [
+        f"{lacking} under {policy}" if value is None else f"{duration_text(value)} under {policy}"
+        for policy, value in values
+    ]
+    if base is not None:
+        return f"{duration_text(base)} undisturbed → {', '.join(texts)}"
+    if len(texts) == 1:
+        return texts[0]
+    if len(known) == len(values) and max(known) <= min(known) * (1 + _SAME):
+        return f"{texts[0]}, the same under {_listed([policy for policy, _ in values[1:]])}"
+    return f"{texts[0]} → {', '.join(texts[1:])}"
+
+
+def _policy_sentence(recording: Recording, summary: Summary) -> str:
+    """Who waited and why, and what happened to whom, under one policy."""
+    waits = [(name, text) for name, fared in summary.workloads.items() if (text := _waits_text(fared))]
+    clauses = [f"{name} {text}" for name, text in waits[:_MOST_CLAUSES]]
+    if len(waits) > _MOST_CLAUSES:
+        clauses.append(f"{len(waits) - _MOST_CLAUSES} more workloads waited")
+    if not clauses:
+        clauses.append(_no_wait_text(summary))
+    return f"{summary.policy}: {'; '.join(clauses + _happenings(recording, summary.events))}"
+
+
+def _no_wait_text(summary: Summary) -> str:
+    known = [
+        f
+        for f in summary.workloads.values()
+        if f.waited_for_quota is not None or f.waited_for_cpu is not None
+    ]
+    if known:
+        return "nobody waited for the CPU"
+    return "who waited for the CPU is not known (no cpu.stat with throttled_usec, no cpu.pressure was read)"
+
+
+def _waits_text(fared: WorkloadSummary) -> str:
+    parts = []
+    if (fared.throttled_periods or 0) >= _WORTH_SAYING:
+        parts.append(f"throttled in {percent_text(fared.throttled_periods or 0)} of periods by its own limit")
+    elif (fared.waited_for_quota or 0) >= _WORTH_SAYING:
+        parts.append(f"{percent_text(fared.waited_for_quota or 0)} of its time waiting for a limit above it")
+    if (fared.waited_for_cpu or 0) >= _WORTH_SAYING:
+        parts.append(f"{percent_text(fared.waited_for_cpu or 0)} of its time waiting for a busy node")
+    return ", ".join(parts)
+
+
+def _happenings(recording: Recording, events: Sequence[Event]) -> list[str]:
+    """Kills and evictions, by workload and kind in order of time: "neighbour OOM-killed at 31 s"."""
+    owner = {
+        str(cgroup): name
+        for name, containers in recording.workloads().items()
+        for record in containers
+        for cgroup in (record.get("podCgroup"), record["cgroup"])
+        if cgroup
+    }
+    times: dict[tuple[str, str], list[float]] = {}
+    for event in events:
+        if event.kind in _HAPPENED:
+            name = owner.get(event.cgroup, event.cgroup.rpartition("/")[2])
+            times.setdefault((name, event.kind), []).append(event.time)
+    said = [
+        f"{name} {_HAPPENED[kind]} at {duration_text(at[0])}"
+        + (f" and {len(at) - 1} times more" if at[1:] else "")
+        for (name, kind), at in times.items()
+    ]
+    more = len(said) - _MOST_CLAUSES
+    return [*said[:_MOST_CLAUSES], f"{more} more kills or evictions"] if more > 0 else said
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
