@@ -28,7 +28,7 @@ def _fail(what: str) -> OSError:
 
 
 def mount(source: str, target: str, kind: str | None = None, flags: int = 0, options: str = "") -> None:
-    """Mount a file system, as mount(2).
+    """Mount a file system, as mount of section 2 does.
 
     Raises:
         OSError: as the call.
