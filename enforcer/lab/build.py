@@ -50,7 +50,7 @@ def build() -> Path:
     Raises:
         LabError: tools are missing and this is not root, or the source cannot be fetched or built.
     """
-    with cache_lock() as cache:
+    with cache_lock("built") as cache:
         image = _image()
         if not image.exists():
             _get_tools()

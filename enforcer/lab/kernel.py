@@ -24,7 +24,7 @@ def uml_kernel() -> GuestKernel:
     Raises:
         LabError: not Debian on x86-64, or the package cannot be fetched.
     """
-    with cache_lock() as cache:
+    with cache_lock("uml") as cache:
         target = cache / f"uml-{codename()}"
         if not target.is_dir():
             archive = Archive(codename())
@@ -40,7 +40,7 @@ def cloud_kernel() -> GuestKernel:
     Raises:
         LabError: not Debian on x86-64, or the package cannot be fetched.
     """
-    with cache_lock() as cache:
+    with cache_lock("cloud") as cache:
         release = codename()
         suite = "bookworm-backports" if release == "bookworm" else release
         target = cache / f"cloud-{suite}"

@@ -41,10 +41,10 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def cache_lock() -> Iterator[Path]:
-    """Hold the cache for oneself: two labs that start at once download one copy."""
+def cache_lock(name: str) -> Iterator[Path]:
+    """Hold one thing of the cache for oneself: two labs that start at once download one copy."""
     folder = cache_folder()
-    with (folder / "lock").open("w") as lock:
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
 

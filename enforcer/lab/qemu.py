@@ -78,7 +78,7 @@ def _cpu_words(program: str) -> tuple[str, ...]:
 
 
 def _qemu_program() -> str:
-    with cache_lock():
+    with cache_lock("qemu"):
         if shutil.which(_QEMU) is None:
             install("qemu-system-x86")
         if not (_C_VIRTIOFSD.exists() or _RUST_VIRTIOFSD.exists()):
