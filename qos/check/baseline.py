@@ -109,7 +109,7 @@ def _moved(
     change = is_now - was
     if abs(change) <= allowed:
         return Outcome(suite, title, "passed", "", "baseline", source)
-    more_is_better = title.split(" ")[0].rsplit(".", 1)[-1] in _MORE_IS_BETTER
+    more_is_better = title.split(" ", maxsplit=1)[0].rsplit(".", 1)[-1] in _MORE_IS_BETTER
     relative = f"{change / was:+.1%}" if was else "from 0"
     text = f"{was:.6g} → {is_now:.6g} ({relative}, allowed ±{allowed:.3g})"
     better = (change > 0) == more_is_better
