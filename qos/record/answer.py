@@ -189,9 +189,12 @@ def _waits_text(fared: WorkloadSummary) -> str:
     if (fared.throttled_periods or 0) >= _WORTH_SAYING:
         parts.append(f"throttled in {percent_text(fared.throttled_periods or 0)} of periods by its own limit")
     elif (fared.waited_for_quota or 0) >= _WORTH_SAYING:
-        parts.append(f"{percent_text(fared.waited_for_quota or 0)} of its time waiting for a limit above it")
+        parts.append(
+            f"spent {percent_text(fared.waited_for_quota or 0)} of its time waiting for a limit above it"
+        )
     if (fared.waited_for_cpu or 0) >= _WORTH_SAYING:
-        parts.append(f"{percent_text(fared.waited_for_cpu or 0)} of its time waiting for a busy node")
+        spent = "" if parts else "spent "
+        parts.append(f"{spent}{percent_text(fared.waited_for_cpu or 0)} of its time waiting for a busy node")
     return ", ".join(parts)
 
 

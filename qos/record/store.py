@@ -23,15 +23,38 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from qos.errors import RecordingError
 from qos.model.cgroup import CgroupName
-from qos.model.sample import Recording
+from qos.model.sample import Recording, Source
 from qos.record import tables
 
 FORMAT: Final = "qos.dev/recording/v1"
 INDEX: Final = "recording.json"
 _TABLES: Final = ("samples", "completions", "events")
+
+
+class _Shape(BaseModel):
+    """What the rows of the samples' table cannot say."""
+
+    source: Source
+    times: NonNegativeInt
+    cgroups: list[str]
+    columns: list[str]
+
+
+class _Index(BaseModel):
+    """``recording.json``; ``tables`` are their SHA-256, ``completions`` the cgroups they index."""
+
+    format: str
+    policy: str
+    meta: dict[str, Any]
+    pods: list[dict[str, Any]]
+    files: dict[str, dict[str, str]]
+    samples: _Shape
+    completions: list[str]
+    tables: dict[str, str]
 
 
 def write_recording(recording: Recording, path: Path) -> Path:
@@ -65,18 +88,21 @@ def read_recording(path: Path) -> Recording:
         RecordingError: no recording there, one of another version, or one that is damaged.
     """
     index = _read_index(path)
-    contents = {name: _read_table(path, name, index) for name in _TABLES}
+    contents = {name: _read_table(path, name, index.tables) for name in _TABLES}
+    shape = index.samples
     try:
         return Recording(
-            policy=str(index["policy"]),
-            meta=index["meta"],
-            pods=tuple(index["pods"]),
-            files={CgroupName(name): dict(files) for name, files in index["files"].items()},
-            samples=tables.samples_of(contents["samples"], index["samples"]),
+            policy=index.policy,
+            meta=index.meta,
+            pods=tuple(index.pods),
+            files={CgroupName(name): files for name, files in index.files.items()},
+            samples=tables.samples_of(
+                contents["samples"], shape.times, shape.cgroups, shape.columns, shape.source
+            ),
             events=tables.events_of(contents["events"]),
-            completions=tables.completions_of(contents["completions"], index["completions"]),
+            completions=tables.completions_of(contents["completions"], index.completions),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException) as error:
+    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise RecordingError(f"{path}: damaged: {error}") from error
 
 
@@ -108,7 +134,12 @@ def _check_replaceable(path: Path) -> None:
 
 def _fill(recording: Recording, directory: Path) -> None:
     samples, completions = recording.samples, recording.completions
-    index: dict[str, Any] = {
+    contents = {
+        "samples": tables.samples_table(samples),
+        "completions": tables.completions_table(completions),
+        "events": tables.events_table(recording.events),
+    }
+    index = {
         "format": FORMAT,
         "policy": recording.policy,
         "meta": dict(recording.meta),
@@ -120,17 +151,12 @@ def _fill(recording: Recording, directory: Path) -> None:
             "cgroups": list(samples.cgroups),
             "columns": list(samples.columns),
         },
-        "completions": {"cgroups": list(completions.cgroups)},
+        "completions": list(completions.cgroups),
+        "tables": {name: _write_table(table, directory, name) for name, table in contents.items()},
     }
-    contents = {
-        "samples": tables.samples_table(samples),
-        "completions": tables.completions_table(completions),
-        "events": tables.events_table(recording.events),
-    }
-    index["tables"] = {name: _write_table(table, directory, name) for name, table in contents.items()}
     text = json.dumps(index, ensure_ascii=False, allow_nan=False, indent=1, default=_plain)
-    if json.loads(text)["meta"] != index["meta"]:
-        raise ValueError("meta would not be read back as it is; keys must be strings, sequences lists")
+    if json.loads(text) != index:
+        raise ValueError("meta or pods would not be read back as they are; expected text keys and lists")
     _write_synced(directory / INDEX, text.encode())
     directory.chmod(0o755)
 
@@ -142,12 +168,13 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r} is not JSON")
 
 
-def _write_table(table: pa.Table, directory: Path, name: str) -> dict[str, Any]:
+def _write_table(table: pa.Table, directory: Path, name: str) -> str:
+    """Write one table; its SHA-256."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_statistics=True)
+    pq.write_table(table, sink, compression="zstd")
     content = sink.getvalue().to_pybytes()
     _write_synced(directory / f"{name}.parquet", content)
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return hashlib.sha256(content).hexdigest()
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -173,31 +200,33 @@ def _swap(beside: Path, path: Path) -> None:
         shutil.rmtree(aside.parent, ignore_errors=True)
 
 
-def _read_index(path: Path) -> Mapping[str, Any]:
+def _read_index(path: Path) -> _Index:
     try:
-        index = json.loads((path / INDEX).read_bytes())
+        plain = json.loads((path / INDEX).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise RecordingError(f"{path}: no recording; expected a directory with {INDEX}") from None
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise RecordingError(f"{path}: damaged: {INDEX}: {error}") from error
-    version = index.get("format") if isinstance(index, dict) else None
+    version = plain.get("format") if isinstance(plain, dict) else None
     if version != FORMAT:
-        raise RecordingError(f"{path}: is {version!r}; this version of qos reads {FORMAT}")
-    return index  # type: ignore[no-any-return]  # json gives Any; a dict was just checked
+        raise RecordingError(f"{path}: is of format {version!r}; this version of qos reads {FORMAT}")
+    try:
+        return _Index.model_validate(plain, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RecordingError(f"{path}: damaged: {INDEX}: {where}: {first['msg']}") from error
 
 
-def _read_table(path: Path, name: str, index: Mapping[str, Any]) -> pa.Table:
+def _read_table(path: Path, name: str, sums: Mapping[str, str]) -> pa.Table:
     file = path / f"{name}.parquet"
     try:
         content = file.read_bytes()
-        wanted = index["tables"][name]["sha256"]
     except OSError as error:
         raise RecordingError(f"{file}: cannot be read: {error.strerror}") from error
-    except (KeyError, TypeError) as error:
-        raise RecordingError(f"{path}: damaged: {INDEX} does not describe {name}") from error
-    if hashlib.sha256(content).hexdigest() != wanted:
+    if hashlib.sha256(content).hexdigest() != sums.get(name):
         raise RecordingError(f"{file}: damaged or changed: its SHA-256 is not the one in {INDEX}")
     try:
         return pq.read_table(pa.BufferReader(content))

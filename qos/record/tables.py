@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -17,7 +17,6 @@ from qos.model.sample import Completions, Samples, Source
 TIME: Final = "time_seconds"
 CGROUP: Final = "cgroup"
 _KINDS: Final = frozenset(get_args(EventKind))
-_SOURCES: Final = frozenset(get_args(Source))
 
 
 def samples_table(samples: Samples) -> pa.Table:
@@ -40,25 +39,27 @@ def samples_table(samples: Samples) -> pa.Table:
     return pa.table(columns)
 
 
-def samples_of(table: pa.Table, shape: Mapping[str, Any]) -> Samples:
+def samples_of(
+    table: pa.Table, times: int, cgroups: Sequence[str], columns: Sequence[str], source: Source
+) -> Samples:
     """The Samples of :func:`samples_table`.
 
     Args:
         table: what was written.
-        shape: source, number of times, names of cgroups and columns.
+        times: number of times, T.
+        cgroups: names in their order, C of them.
+        columns: names in their order.
+        source: simulated or measured.
 
     Raises:
-        ValueError, KeyError: table and shape do not belong together.
+        ValueError, KeyError: the table is not of T·C rows, or lacks a column.
     """
-    cgroups = tuple(CgroupName(name) for name in shape["cgroups"])
-    times, count = int(shape["times"]), len(cgroups)
-    source = shape["source"]
-    if source not in _SOURCES:
-        raise ValueError(f"source {source!r}, expected one of {', '.join(sorted(_SOURCES))}")
+    count = len(cgroups)
     if table.num_rows != times * count:
         raise ValueError(f"{table.num_rows} rows of samples, expected {times * count}")
-    columns = {str(name): _floats(table, name).reshape(times, count) for name in shape["columns"]}
-    return Samples(_floats(table, TIME)[:: count or 1].copy(), cgroups, columns, source)
+    values = {name: _floats(table, name).reshape(times, count) for name in columns}
+    names = tuple(CgroupName(name) for name in cgroups)
+    return Samples(_floats(table, TIME)[:: count or 1].copy(), names, values, source)
 
 
 def completions_table(completions: Completions) -> pa.Table:
@@ -72,19 +73,18 @@ def completions_table(completions: Completions) -> pa.Table:
     )
 
 
-def completions_of(table: pa.Table, shape: Mapping[str, Any]) -> Completions:
-    """The Completions of :func:`completions_table`; ``shape`` names the cgroups in their order.
+def completions_of(table: pa.Table, cgroups: Sequence[str]) -> Completions:
+    """The Completions of :func:`completions_table`; ``cgroups`` are the names in their order.
 
     Raises:
-        ValueError, KeyError: table and shape do not belong together.
+        ValueError, KeyError: the table names another cgroup, or lacks a column.
     """
-    cgroups = tuple(CgroupName(name) for name in shape["cgroups"])
     names = table[CGROUP].cast(pa.string())
     index = pc.index_in(names, value_set=pa.array(cgroups, type=pa.string()))
     if index.null_count:
         raise ValueError("completions of a cgroup that is not listed")
     return Completions(
-        cgroups,
+        tuple(CgroupName(name) for name in cgroups),
         index.to_numpy().astype(np.int32),
         _floats(table, "arrival_seconds"),
         _floats(table, "latency_seconds"),
@@ -92,13 +92,14 @@ def completions_of(table: pa.Table, shape: Mapping[str, Any]) -> Completions:
 
 
 def events_table(events: Sequence[Event]) -> pa.Table:
-    """Events as rows (time_seconds, kind, cgroup, reason)."""
+    """Events as rows (time_seconds, kind, cgroup, reason, exit_code)."""
     return pa.table(
         {
             TIME: pa.array([event.time for event in events], type=pa.float64()),
             "kind": pa.array([event.kind for event in events], type=pa.string()),
             CGROUP: pa.array([event.cgroup for event in events], type=pa.string()),
             "reason": pa.array([event.reason for event in events], type=pa.string()),
+            "exit_code": pa.array([event.exit_code for event in events], type=pa.int64()),
         }
     )
 
@@ -110,7 +111,8 @@ def events_of(table: pa.Table) -> tuple[Event, ...]:
         ValueError, KeyError: an unknown kind of event or a missing column.
     """
     events = tuple(
-        Event(row[TIME], row["kind"], CgroupName(row[CGROUP]), row["reason"]) for row in table.to_pylist()
+        Event(row[TIME], row["kind"], CgroupName(row[CGROUP]), row["reason"], row["exit_code"])
+        for row in table.to_pylist()
     )
     unknown = {event.kind for event in events} - _KINDS
     if unknown:
