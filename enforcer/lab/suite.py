@@ -1,0 +1,153 @@
+"""tests/kernel on real kernels, one guest a suite: ``python -m enforcer.lab.suite --lane uml --systemd``.
+
+Each lane's output is pytest's own. The exit code is 0 when every suite ran and passed, 125 when a
+guest did not start, 2 when a lane cannot run on this machine, else pytest's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from enforcer.cgroupfs import CGROUP_MOUNT, CgroupFS
+from enforcer.lab.errors import LabError
+from enforcer.lab.launcher import GUEST_VARIABLE, LANES, NOT_STARTED, TIMED_OUT, run_in_guest
+from qos.errors import CgroupError
+
+HOST_VARIABLE: Final = "QOS_KERNEL_HOST"
+KERNEL_VARIABLES: Final = (GUEST_VARIABLE, HOST_VARIABLE)
+"""One of them is set where tests may write cgroups."""
+
+TESTS: Final = "tests/kernel"
+MODULES: Final = ("veth", "sch_tbf", "sch_htb", "sch_netem", "sch_ingress", "cls_u32", "act_mirred", "ifb")
+_DISK_MIB: Final = 256
+_TIMEOUT_SECONDS: Final = {"uml": 600.0, "built": 600.0, "qemu": 1500.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One boot: a lane, with systemd as PID 1 or without."""
+
+    lane: str
+    systemd: bool
+
+    def __str__(self) -> str:
+        return f"{self.lane} with systemd" if self.systemd else self.lane
+
+
+def own_tree() -> Path:
+    """The cgroup directory a test may work below: the whole tree as root, else the delegated one.
+
+    Without root the process moves itself to a leaf of its delegated cgroup first, since a cgroup
+    with processes cannot hand controllers down.
+
+    Raises:
+        CgroupError: no cgroup v2 here, or nothing is delegated to this user.
+    """
+    mount = Path(CGROUP_MOUNT)
+    if os.geteuid() == 0:
+        return mount
+    own = Path("/proc/self/cgroup").read_text().strip().removeprefix("0::/")
+    with CgroupFS(mount / own) as fs:
+        fs.create("qos-tests-runner")
+        fs.write("qos-tests-runner", "cgroup.procs", "0")
+    return mount / own
+
+
+def run_suite(suite: Suite, pytest_words: Sequence[str], repository: Path) -> int:
+    """Boot one guest and run the tests in it; pytest's exit code, 124 or 125 of the launcher.
+
+    Raises:
+        LabError: the lane cannot run on this machine.
+    """
+    tests = f"{TESTS}/systemd" if suite.systemd else TESTS
+    result = run_in_guest(
+        [sys.executable, "-m", "pytest", *(pytest_words or [tests])],
+        lane=suite.lane,
+        cwd=repository,
+        env={"COLUMNS": "110", "HYPOTHESIS_STORAGE_DIRECTORY": "/run/tmp/hypothesis"},
+        timeout_seconds=_TIMEOUT_SECONDS[suite.lane],
+        systemd=suite.systemd,
+        modules=MODULES,
+        disk_mib=_DISK_MIB,
+        on_output=_show,
+    )
+    if result.exit_code in (NOT_STARTED, TIMED_OUT):
+        print(f"console of the guest:\n{result.console}", file=sys.stderr)
+    return result.exit_code
+
+
+def run_on_host(pytest_words: Sequence[str], repository: Path) -> int:
+    """Run the tests directly on this machine's cgroup v2 tree; pytest's exit code.
+
+    Raises:
+        CgroupError: this machine has no cgroup v2 tree.
+    """
+    CgroupFS(CGROUP_MOUNT).close()
+    words = [sys.executable, "-m", "pytest", *(pytest_words or [TESTS])]
+    return subprocess.call(words, cwd=repository, env=os.environ | {HOST_VARIABLE: "1"})
+
+
+def main(words: Sequence[str]) -> int:
+    """Run every suite named; one exit code for all."""
+    options = _parser().parse_args(words)
+    repository = Path.cwd()
+    if not (repository / TESTS).is_dir():
+        print(f"lab: no {TESTS} here; run from the root of the checkout", file=sys.stderr)
+        return 2
+    if options.kernel == "host":
+        try:
+            return run_on_host(options.pytest, repository)
+        except CgroupError as error:
+            print(f"lab: {error}", file=sys.stderr)
+            return 2
+    lanes = options.lane or ["uml"]
+    suites = [Suite(lane, systemd=False) for lane in lanes]
+    if options.systemd:
+        suites.append(Suite(lanes[0], systemd=True))
+    codes = {suite: _report(suite, options.pytest, repository) for suite in suites}
+    return max(codes.values())
+
+
+def _report(suite: Suite, pytest_words: Sequence[str], repository: Path) -> int:
+    print(f"== kernel lab: {suite}", flush=True)
+    began = time.monotonic()
+    try:
+        code = run_suite(suite, pytest_words, repository)
+    except LabError as error:
+        print(f"lab: {suite}: {error}", file=sys.stderr)
+        return 2
+    words = {0: "passed", TIMED_OUT: "time was up", NOT_STARTED: "did not start"}.get(code, "failed")
+    print(
+        f"== kernel lab: {suite}: {words} in {time.monotonic() - began:.0f} s, exit code {code}", flush=True
+    )
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(prog="python -m enforcer.lab.suite", description=__doc__)
+    options.add_argument(
+        "--lane", action="append", choices=tuple(LANES), help="may be repeated; default: uml"
+    )
+    options.add_argument(
+        "--systemd", action="store_true", help="also boot the first lane with systemd as PID 1"
+    )
+    options.add_argument("--kernel", choices=("guest", "host"), default="guest")
+    options.add_argument("pytest", nargs="*", help="words for pytest, instead of all of tests/kernel")
+    return options
+
+
+def _show(output: bytes) -> None:
+    sys.stdout.buffer.write(output)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
