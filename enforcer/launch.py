@@ -1,0 +1,266 @@
+"""Starting a command straight inside its cgroup, in namespaces of its own, as its securityContext has it.
+
+The child is forked into the cgroup by clone3 (``CLONE_INTO_CGROUP``): nothing of it ever runs, or is
+charged, outside. It waits until the parent has written what only the parent may (its user's map, its
+oom_score_adj), sets up its namespaces, gives up privileges, and becomes the command by exec; no shell is
+involved. What fails on the way is reported to the parent through a pipe that exec closes.
+
+Source: clone(2), execve(2), pidfd_open(2); Documentation/filesystems/proc.rst (oom_score_adj).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NoReturn, Self
+
+from enforcer import namespaces
+from enforcer.cgroupfs import CgroupFS
+from enforcer.procfs import ProcFS
+from enforcer.reasons import why
+from enforcer.security import Credentials
+from enforcer.syscalls import fork_into
+from qos.errors import CgroupError, HostError
+
+_P_PIDFD: Final = 3
+_REPORT_BYTES: Final = 4096
+_RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Ignored by the Python interpreter, and exec would hand that on."""
+
+Body = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One program to start.
+
+    Attributes:
+        argv: the program, found on ``env``'s PATH unless it has a ``/``, and its arguments.
+        env: its whole environment.
+        working_dir: where it starts; None: where the launcher is.
+        who: user, group, capabilities, read-only root.
+        new_namespaces: names of the namespaces it gets of its own, see :data:`namespaces.NAMESPACES`.
+        joined: name → descriptor of namespaces to enter, those of its pod.
+        hostname: of a new UTS namespace.
+        oom_score_adj: set before the program starts; None leaves the launcher's.
+        init: keep a small PID 1 in front that buries orphans and passes signals on.
+        body: run this function in the child instead of a program; ``argv`` is then only its name.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    working_dir: str | None = None
+    who: Credentials = field(default_factory=Credentials)
+    new_namespaces: frozenset[str] = namespaces.OF_A_CONTAINER | namespaces.OF_A_POD
+    joined: Mapping[str, int] = field(default_factory=dict)
+    hostname: str = ""
+    oom_score_adj: int | None = None
+    init: bool = False
+    body: Body | None = None
+
+    def __post_init__(self) -> None:
+        if self.who.read_only_root and "mnt" not in self.new_namespaces:
+            raise HostError(
+                f"{self.argv[0]}: a read-only root file system needs a mount namespace of its own"
+            )
+
+
+class Child:
+    """A process that was launched: waiting for it, signalling it, without races by its pidfd.
+
+    Attributes:
+        pid: its number in the launcher's PID namespace.
+        pidfd: descriptor of it; readable once it has exited.
+    """
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self.pid = pid
+        self.pidfd = pidfd
+        self._exit_code: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def poll(self) -> int | None:
+        """Its exit code (128 + n: ended by signal n), None while it runs.
+
+        Raises:
+            HostError: it is not a child of this process any more.
+        """
+        if self._exit_code is None:
+            try:
+                result = os.waitid(_P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG)
+            except ChildProcessError as error:
+                raise HostError(f"process {self.pid} was waited for by somebody else") from error
+            if result is not None:
+                ended = result.si_code == os.CLD_EXITED
+                self._exit_code = result.si_status if ended else 128 + result.si_status
+        return self._exit_code
+
+    def wait(self, timeout_seconds: float | None = None) -> int:
+        """Wait for its end.
+
+        Returns:
+            Its exit code, 128 + n where signal n ended it.
+
+        Raises:
+            HostError: it still runs after ``timeout_seconds``.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while (code := self.poll()) is None:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([self.pidfd], [], [], left)
+            if not ready and self.poll() is None:
+                raise HostError(f"process {self.pid} still runs after {timeout_seconds} s")
+        return code
+
+    def send(self, number: signal.Signals) -> bool:
+        """Send a signal; False if it has exited."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Release the pidfd; the process goes on. Harmless when repeated."""
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+def launch(
+    fs: CgroupFS,
+    cgroup: str,
+    command: Command,
+    *,
+    stdout: int = 1,
+    stderr: int = 2,
+    proc: ProcFS | None = None,
+) -> Child:
+    """Start a command inside a cgroup.
+
+    Args:
+        fs: the tree.
+        cgroup: a leaf of it.
+        command: what to start.
+        stdout: descriptor that becomes its standard output; standard input is empty.
+        stderr: descriptor that becomes its standard error.
+        proc: where the launcher's /proc is.
+
+    Raises:
+        CgroupError: no such cgroup, not a leaf, pids.max reached, or the kernel lacks clone3.
+        HostError: a later step failed; the message names it, and nothing is left running.
+    """
+    proc = proc or ProcFS()
+    directory = fs.open_directory(cgroup)
+    go_read, go_write = os.pipe()
+    report_read, report_write = os.pipe()
+    stdin_read, stdin_write = os.pipe()
+    try:
+        try:
+            pid, pidfd = fork_into(directory, namespaces.flags_of(command.new_namespaces))
+        except OSError as error:
+            raise CgroupError(str(fs.root / cgroup), None, _why_no_child(error), error.errno or 0) from error
+        if pid == 0:
+            os.close(go_write)
+            os.close(report_read)
+            os.close(stdin_write)
+            _in_child(command, (stdin_read, stdout, stderr), go_read, report_write)
+        child = Child(pid, pidfd)
+        try:
+            _from_outside(proc, pid, command)
+            os.close(report_write)
+            report_write = -1
+            os.write(go_write, b"g")
+            _must_have_started(report_read, command)
+        except BaseException:
+            child.send(signal.SIGKILL)
+            child.wait()
+            child.close()
+            raise
+        return child
+    finally:
+        for fd in (directory, go_read, go_write, report_read, report_write, stdin_read, stdin_write):
+            if fd >= 0:
+                os.close(fd)
+
+
+def _from_outside(proc: ProcFS, pid: int, command: Command) -> None:
+    if "user" in command.new_namespaces:
+        proc.write(pid, "setgroups", "deny")
+        proc.write(pid, "uid_map", f"0 {os.geteuid()} 1")
+        proc.write(pid, "gid_map", f"0 {os.getegid()} 1")
+    if command.oom_score_adj is not None:
+        proc.write(pid, "oom_score_adj", str(command.oom_score_adj))
+
+
+def _must_have_started(report: int, command: Command) -> None:
+    text = b""
+    while chunk := os.read(report, _REPORT_BYTES):
+        text += chunk
+    if text:
+        stage, _, number = text.decode(errors="replace").partition("\0")
+        words = os.strerror(int(number)) if number.isdecimal() else number
+        raise HostError(f"{command.argv[0]}: {stage}: {words}")
+
+
+def _why_no_child(error: OSError) -> str:
+    if error.errno == errno.ENOSYS:
+        return "clone3 into a cgroup needs Linux 5.7 or newer (or a seccomp profile that allows clone3)"
+    if error.errno == errno.EPERM:
+        return "new namespaces need root, or a user namespace that this host allows"
+    return why(error.errno or 0, "write", "cgroup.procs")
+
+
+def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: int) -> NoReturn:
+    """Never returns, whatever happens: two processes must not go on with the launcher's work."""
+    stage = "start"
+    try:
+        if os.read(go, 1) != b"g":
+            os._exit(127)
+        stage = "namespaces"
+        namespaces.enter(command.new_namespaces, command.joined, command.hostname)
+        if command.working_dir is not None:
+            stage = "working directory"
+            os.chdir(command.working_dir)
+        stage = "securityContext"
+        namespaces.become(command.who)
+        stage = "standard input and output"
+        _arrange(stdio)
+        if command.init and (below := os.fork()) != 0:
+            os.close(report)
+            os._exit(namespaces.reap_until_exit(below))
+        stage = "exec"
+        for number in _RESTORED:
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        if command.body is not None:
+            os.close(report)
+            os._exit(command.body())
+        os.execvpe(command.argv[0], list(command.argv), dict(command.env))  # noqa: S606 — no shell, on purpose
+    except OSError as error:
+        where = "" if error.filename is None or stage == "exec" else f" ({os.fsdecode(error.filename)})"
+        with contextlib.suppress(OSError):
+            os.write(report, f"{stage}{where}\0{error.errno}".encode())
+    except BaseException as error:  # noqa: BLE001 — the fork must end here
+        with contextlib.suppress(OSError):
+            os.write(report, f"{stage}\0{error!r}".encode()[:_REPORT_BYTES])
+    os._exit(127)
+
+
+def _arrange(stdio: tuple[int, int, int]) -> None:
+    """Make three descriptors 0, 1 and 2, whatever numbers they have: first out of the way, then in place."""
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]
+    for target, fd in enumerate(high):
+        os.dup2(fd, target, inheritable=True)

@@ -1,0 +1,138 @@
+"""The one door to ``/proc``: what runs, in which cgroup, and the few files of a process that qos writes.
+
+A process may go away between any two calls; readers then say None, writers raise.
+
+Source: proc(5), proc_pid_cgroup(5), user_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from qos.errors import HostError
+
+_READ_BYTES: Final = 65536
+_GONE: Final = frozenset({errno.ENOENT, errno.ESRCH})
+
+
+class ProcFS:
+    """A mounted proc file system.
+
+    Args:
+        root: where it is mounted.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] = "/proc") -> None:
+        self.root = Path(root)
+
+    def pids(self) -> Iterator[int]:
+        """Every process there is now, by number.
+
+        Raises:
+            HostError: the directory cannot be read.
+        """
+        try:
+            names = [entry.name for entry in self.root.iterdir()]
+        except OSError as error:
+            raise HostError(f"{self.root}: {error.strerror}; is proc mounted there?") from error
+        yield from sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+    def read(self, pid: int, file: str) -> bytes | None:
+        """One file of a process; None once the process is gone.
+
+        Raises:
+            HostError: not permitted, or no such file.
+        """
+        path = self.root / str(pid) / file
+        try:
+            return _read(path)
+        except OSError as error:
+            if error.errno in _GONE and not self.exists(pid):
+                return None
+            raise HostError(f"{path}: {error.strerror}") from error
+
+    def exists(self, pid: int) -> bool:
+        """Whether the process is there (a zombie is)."""
+        return (self.root / str(pid)).is_dir()
+
+    def write(self, pid: int, file: str, value: str) -> None:
+        """Write one file of a process in one call, as its maps want.
+
+        Raises:
+            HostError: the process is gone, or the kernel refuses.
+        """
+        path = self.root / str(pid) / file
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, value.encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise HostError(f"{path}: write {value!r}: {_why_not(file, error)}") from error
+
+    def command_line(self, pid: int) -> tuple[str, ...] | None:
+        """A process's arguments; empty for a kernel thread or a zombie, None once it is gone.
+
+        Raises:
+            HostError: not permitted.
+        """
+        text = self.read(pid, "cmdline")
+        if text is None:
+            return None
+        return tuple(
+            part.decode(errors="surrogateescape") for part in text.removesuffix(b"\0").split(b"\0") if text
+        )
+
+    def cgroup(self, pid: int) -> str | None:
+        """A process's cgroup v2 as seen from the reader's cgroup namespace, without the leading ``/``.
+
+        ``""`` is the root; a path that starts with ``..`` lies outside the reader's namespace. None once
+        the process is gone, or where the host has no unified hierarchy.
+
+        Raises:
+            HostError: not permitted.
+        """
+        text = self.read(pid, "cgroup")
+        for line in (text or b"").decode(errors="surrogateescape").splitlines():
+            number, _, rest = line.partition(":")
+            controllers, _, path = rest.partition(":")
+            if number == "0" and not controllers:
+                return path.removesuffix(" (deleted)").removeprefix("/")
+        return None
+
+    def open_namespace(self, pid: int, name: str) -> int:
+        """A descriptor of a process's namespace (``net``, ``uts``, ``ipc``, …), which keeps it alive.
+
+        Raises:
+            HostError: the process is gone, or not permitted.
+        """
+        path = self.root / str(pid) / "ns" / name
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise HostError(f"{path}: {error.strerror}") from error
+
+
+def _read(path: Path) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        chunks = []
+        while chunk := os.read(fd, _READ_BYTES):
+            chunks.append(chunk)
+    finally:
+        os.close(fd)
+    return b"".join(chunks)
+
+
+def _why_not(file: str, error: OSError) -> str:
+    words = error.strerror or "refused"
+    if file == "oom_score_adj" and error.errno in (errno.EACCES, errno.EPERM):
+        return f"{words}; lowering it below what was inherited needs root (CAP_SYS_RESOURCE)"
+    if file in ("uid_map", "gid_map") and error.errno == errno.EPERM:
+        return f"{words}; only the user's own id may be mapped without root"
+    return words
