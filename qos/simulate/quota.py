@@ -1,0 +1,111 @@
+"""cpu.max and cpu.max.burst: a pool of runtime refilled every period, and what cpu.stat counts of it.
+
+Runtime is burned by all threads below together. When the pool is empty, everything below stops until the
+period timer refills it. The timer runs only while runtime is used: after a whole period without use it
+stops, which is why nr_periods does not count idle time.
+
+Periods in which nothing can happen are not stepped through: at a constant rate that the quota covers, any
+number of them is accounted at once.
+
+Source: kernel/sched/fair.c of Linux 6.12, do_sched_cfs_period_timer, __refill_cfs_bandwidth_runtime,
+start_cfs_bandwidth; Documentation/scheduler/sched-bwc.rst.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from numba import njit
+
+from qos.simulate.layout import (
+    BURST,
+    EPSILON,
+    NR_BURSTS,
+    NR_PERIODS,
+    NR_THROTTLED,
+)
+
+NEVER: Final = float("inf")
+
+
+@njit(cache=True, nogil=True)
+def following(node: Any, time: float) -> float:
+    """The first end of a period after ``time``, from the phase: no rounding adds up over a day."""
+    periods = math.floor((time + EPSILON - node.phase) / node.period) + 1.0
+    return float(node.phase + periods * node.period)
+
+
+@njit(cache=True, nogil=True)
+def refill(node: Any, counters: Any) -> None:
+    """One period ends: count it, refill the pool, wake what was throttled, or stop an idle timer.
+
+    quota 50 ms, burst 20 ms, 60 ms used of a full 70 ms: one burst of 10 ms, pool 10 + 50 = 60 ms.
+    """
+    counters[NR_PERIODS] += 1.0
+    node.pool += node.quota
+    burst = node.snapshot - node.pool
+    if burst > EPSILON:
+        counters[NR_BURSTS] += 1.0
+        counters[BURST] += burst
+    node.pool = min(node.pool, node.quota + node.burst)
+    node.snapshot = node.pool
+    if node.throttled:
+        counters[NR_THROTTLED] += 1.0
+        node.throttled = 0
+        node.idle = 0
+        node.tick = following(node, node.tick)
+    elif node.idle:
+        node.tick = NEVER
+    else:
+        node.idle = 1
+        node.tick = following(node, node.tick)
+
+
+@njit(cache=True, nogil=True)
+def account(node: Any, counters: Any, now: float) -> None:
+    """Burn runtime at the cgroup's rate from when it was last accounted until ``now``, periods included.
+
+    The rate was constant over that time.
+    """
+    while node.tick <= now + EPSILON:
+        if node.rate > 0.0:
+            node.pool -= node.rate * max(node.tick - node.synced, 0.0)
+            node.idle = 0
+        node.synced = max(node.tick, node.synced)
+        refill(node, counters)
+        whole = math.floor((now + EPSILON - node.synced) / node.period) - 1.0
+        if whole > 0.0 and 0.0 < node.rate * node.period <= node.quota:
+            counters[NR_PERIODS] += whole
+            saved = whole * (node.quota - node.rate * node.period)
+            node.pool = min(node.pool + saved, node.quota + node.burst)
+            node.snapshot = node.pool
+            node.synced += whole * node.period
+            node.tick = following(node, node.synced)
+    if node.rate > 0.0 and now > node.synced:
+        node.pool -= node.rate * (now - node.synced)
+        node.idle = 0
+    node.synced = max(now, node.synced)
+
+
+@njit(cache=True, nogil=True)
+def start_timer(node: Any, now: float) -> None:
+    """Start the period timer when runtime is used again; its phase stays that of its creation."""
+    if node.tick == NEVER and node.rate > 0.0:
+        node.tick = following(node, now)
+        node.synced = now
+
+
+@njit(cache=True, nogil=True)
+def next_event(node: Any, now: float) -> float:
+    """When this quota next changes what can run: the pool runs dry, or a period ends that matters."""
+    if node.throttled:
+        return node.tick
+    if node.rate <= 0.0:
+        return NEVER
+    dry = now + max(node.pool, 0.0) / node.rate
+    if dry < node.tick - EPSILON:
+        return dry
+    if node.rate * node.period > node.quota + EPSILON:
+        return node.tick
+    return NEVER

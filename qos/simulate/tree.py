@@ -1,0 +1,114 @@
+"""A plan as arrays: cgroups in an order where loops run up and down the tree, with what each file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qos.errors import PlanError
+from qos.model.cgroup import ROOT, CgroupName, CgroupSpec, parent, parse_cpu_list
+from qos.model.plan import Plan
+from qos.simulate.layout import NODE
+from qos.simulate.share import UNLIMITED
+
+DEFAULT_WEIGHT: Final = 100
+IDLE_SHARES: Final = 3.0
+"""WEIGHT_IDLEPRIO of kernel/sched/sched.h, on the scale where cpu.weight 100 is 1024."""
+
+Nodes = NDArray[Any]
+
+
+def order(plan: Plan) -> tuple[CgroupName, ...]:
+    """ROOT, then level by level: parents before children, siblings side by side."""
+    below: dict[CgroupName, list[CgroupName]] = {}
+    for name in plan:
+        below.setdefault(parent(name), []).append(name)
+    names = [ROOT]
+    for name in names:
+        names.extend(below.get(name, ()))
+    return tuple(names)
+
+
+def link(names: Sequence[CgroupName]) -> Nodes:
+    """Records with the tree's links set, nothing limited."""
+    nodes = np.zeros(len(names), dtype=NODE)
+    index = {name: place for place, name in enumerate(names)}
+    nodes["parent"] = [index[parent(name)] if name != ROOT else 0 for name in names]
+    for place in range(1, len(names)):
+        above = nodes[nodes["parent"][place]]
+        if above["last"] == 0:
+            above["first"] = place
+        above["last"] = place + 1
+    nodes["quota"] = nodes["tick"] = nodes["snapshot"] = UNLIMITED
+    nodes["last_throttled"] = -UNLIMITED
+    return nodes
+
+
+def shares_of(spec: CgroupSpec) -> float:
+    """The scheduler's weight of a cgroup: 1024 for cpu.weight 100, 3 for cpu.idle.
+
+    >>> shares_of(CgroupSpec(cpu_weight=39))
+    399.0
+    """
+    if spec.cpu_idle:
+        return IDLE_SHARES
+    weight = spec.cpu_weight if spec.cpu_weight is not None else DEFAULT_WEIGHT
+    return float((weight * 1024 + 50) // 100)
+
+
+def set_cpu(nodes: Nodes, names: Sequence[CgroupName], plan: Plan, cpus: Sequence[int], now: float) -> None:
+    """Put the CPU files of a plan in force; a changed quota starts with a refilled pool, as the kernel does.
+
+    Raises:
+        PlanError: a cpuset holds no CPU of this machine.
+    """
+    effective: dict[CgroupName, frozenset[int]] = {ROOT: frozenset(cpus)}
+    nodes[0]["weight"], nodes[0]["cpus"] = 1024.0, float(len(cpus))
+    for place, name in enumerate(names):
+        if name == ROOT:
+            continue
+        node, spec = nodes[place], plan.cgroups[name]
+        effective[name] = cpuset(name, spec, effective[parent(name)])
+        node["weight"], node["cpus"] = shares_of(spec), float(len(effective[name]))
+        _set_quota(node, spec, now)
+
+
+def cpuset(name: CgroupName, spec: CgroupSpec, above: frozenset[int]) -> frozenset[int]:
+    """cpuset.cpus.effective: its own CPUs among the parent's; the parent's where it names none of them."""
+    if not spec.cpuset_cpus:
+        return above
+    own = frozenset(parse_cpu_list(spec.cpuset_cpus))
+    if not own & above:
+        allowed = ",".join(map(str, sorted(above)))
+        msg = f"cgroup {name}: cpuset.cpus {spec.cpuset_cpus} has none of the CPUs {allowed}"
+        raise PlanError(msg)
+    return own & above
+
+
+def _set_quota(node: Any, spec: CgroupSpec, now: float) -> None:
+    limit = spec.cpu_max
+    if limit is None or limit.quota_usec == "max":
+        node["quota"] = node["tick"] = UNLIMITED
+        node["throttled"] = 0
+        return
+    quota, period = limit.quota_usec / 1e6, limit.period_usec / 1e6
+    burst = (spec.cpu_max_burst or 0) / 1e6
+    if (node["quota"], node["period"], node["burst"]) == (quota, period, burst):
+        return
+    fresh = node["quota"] == UNLIMITED
+    pool = quota if fresh else node["pool"] + quota
+    node["quota"], node["period"], node["burst"] = quota, period, burst
+    node["pool"] = node["snapshot"] = min(pool, quota + burst)
+    node["throttled"] = node["idle"] = 0
+    if fresh:
+        node["phase"] = now
+    node["synced"], node["tick"] = now, now + period
+    node["phase"] = now
+
+
+def index_of(names: Sequence[CgroupName]) -> Mapping[CgroupName, int]:
+    """Place of each cgroup in the arrays."""
+    return {name: place for place, name in enumerate(names)}
