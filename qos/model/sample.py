@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qos.model.cgroup import CgroupName
+from qos.model.cgroup import CgroupName, parent
 from qos.model.event import Event
 
 Source = Literal["simulated", "measured"]
@@ -150,8 +150,12 @@ class Recording:
     def workloads(self) -> dict[str, tuple[Mapping[str, Any], ...]]:
         """The pod records by workload, in order of first appearance.
 
-        Containers without a workload are grouped by their pod, as ``namespace/pod``.
+        Containers without a workload are grouped by their pod, as ``namespace/pod``. Where nothing is known of
+        pods, each leaf cgroup stands for itself.
         """
+        if not self.pods:
+            inner = {parent(name) for name in self.samples.cgroups}
+            return {name: ({"cgroup": name},) for name in self.samples.cgroups if name not in inner}
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for record in self.pods:
             name = record.get("workload") or f"{record.get('namespace', 'default')}/{record.get('pod', '')}"

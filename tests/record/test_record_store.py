@@ -167,7 +167,7 @@ class TestReading:
         index = json.loads((stored / "recording.json").read_text())
         index["format"] = "qos.dev/recording/v9"
         (stored / "recording.json").write_text(json.dumps(index))
-        with pytest.raises(RecordingError, match="recording/v9.*reads qos.dev/recording/v1"):
+        with pytest.raises(RecordingError, match=r"recording/v9.*reads qos\.dev/recording/v1"):
             read_recording(stored)
 
     @given(data=st.data())
@@ -218,7 +218,7 @@ class TestReading:
     def test_a_missing_table_is_named(self, stored: Path) -> None:
         """A table that was deleted is named."""
         (stored / "events.parquet").unlink()
-        with pytest.raises(RecordingError, match="events.parquet"):
+        with pytest.raises(RecordingError, match=r"events\.parquet"):
             read_recording(stored)
 
 
