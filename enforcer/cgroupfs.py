@@ -348,8 +348,8 @@ class CgroupFS:
             known = why(errno.ENOENT, doing, file)
             if known != os.strerror(errno.ENOENT) and self.exists(cgroup, file):
                 return known
-            if not self.exists(cgroup):
-                return "no such cgroup"
+            if file == "cgroup.controllers" or not self.exists(cgroup):
+                return "no such cgroup, or not one of cgroup v2"
             offered = self.read_or_none(cgroup, "cgroup.controllers")
             return missing_file(file, frozenset(parse_words(offered or "")))
         return why(error.errno or 0, doing, file)
