@@ -150,8 +150,8 @@ class Recording:
     def workloads(self) -> dict[str, tuple[Mapping[str, Any], ...]]:
         """The pod records by workload, in order of first appearance.
 
-        Containers without a workload are grouped by their pod, as ``namespace/pod``. Where nothing is known of
-        pods, each leaf cgroup stands for itself.
+        Containers without a workload are grouped by their pod, as ``namespace/pod``. Where nothing is
+        known of pods, each leaf cgroup stands for itself.
         """
         if not self.pods:
             inner = {parent(name) for name in self.samples.cgroups}
