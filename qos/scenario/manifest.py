@@ -1,0 +1,199 @@
+"""Kubernetes manifests: which documents are workloads, their pods, and the objects that concern them.
+
+Every document is classified: a workload, an object that changes what pods get (LimitRange, PriorityClass,
+RuntimeClass, Node, KubeletConfiguration, ResourceQuota), or skipped with its kind and why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, Final
+
+from pydantic import BaseModel
+
+from qos.errors import InputError, InputErrors, SourceRef
+from qos.model.node import KubeletConfiguration, Node
+from qos.scenario.admission import admit
+from qos.scenario.cluster_objects import LimitRange, PriorityClass, ResourceQuota, RuntimeClass
+from qos.scenario.load import Document, garbage_collector_paused, read_documents
+from qos.scenario.pod_document import SourcedPod, has_pod_spec, pods_of
+from qos.scenario.validation import validate
+from qos.scenario.workload_kinds import api_group, workload_kind
+
+MAX_LIST_DEPTH: Final = 5
+OWN_GROUP: Final = "qos.dev"
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A document that is no workload: where it stands, its kind ("" where it has none) and why."""
+
+    source: SourceRef
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What some manifests hold.
+
+    Attributes:
+        pods: one for each workload, admission done; ``replicas`` says how many there are of it.
+        errors: what is wrong, in order of the input; the pods of such documents are left out.
+        warnings: what was tolerated: fields the API does not know deep inside, keys repeated alike.
+    """
+
+    pods: tuple[SourcedPod, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    kubelet_configurations: tuple[KubeletConfiguration, ...] = ()
+    limit_ranges: tuple[LimitRange, ...] = ()
+    resource_quotas: tuple[ResourceQuota, ...] = ()
+    priority_classes: tuple[PriorityClass, ...] = ()
+    runtime_classes: tuple[RuntimeClass, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    errors: tuple[InputError, ...] = ()
+    warnings: tuple[InputError, ...] = ()
+
+
+@dataclass(slots=True)
+class _Found:
+    pods: list[SourcedPod] = field(default_factory=list)
+    objects: dict[type[BaseModel], list[Any]] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    errors: list[InputError] = field(default_factory=list)
+    warnings: list[InputError] = field(default_factory=list)
+
+
+# kind → API group and model of the objects that are no workloads and that somebody uses
+_OBJECTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
+    "Node": ("", Node),
+    "LimitRange": ("", LimitRange),
+    "ResourceQuota": ("", ResourceQuota),
+    "PriorityClass": ("scheduling.k8s.io", PriorityClass),
+    "RuntimeClass": ("node.k8s.io", RuntimeClass),
+    "KubeletConfiguration": ("kubelet.config.k8s.io", KubeletConfiguration),
+}
+
+
+def read_manifests(paths: Sequence[str | os.PathLike[str]], stdin: BinaryIO | None = None) -> Manifests:
+    """Everything in ``paths`` (files, directories, ``-``): good documents read, bad ones listed.
+
+    Nothing is raised for bad input: see ``errors``.
+    """
+    found = _Found()
+    with garbage_collector_paused():
+        for document in read_documents(paths, stdin):
+            if isinstance(document, InputError):
+                found.errors.append(document)
+            elif document.data is not None:
+                found.warnings += document.warnings
+                _classify(document, found, depth=0)
+        return _manifests(found)
+
+
+def manifests_of(documents: Sequence[Document]) -> Manifests:
+    """As :func:`read_manifests`, of documents that were read already (pods inline in a scenario)."""
+    found = _Found()
+    for document in documents:
+        _classify(document, found, depth=0)
+    return _manifests(found)
+
+
+def _manifests(found: _Found) -> Manifests:
+    objects: Callable[[type[BaseModel]], tuple[Any, ...]] = lambda model: tuple(found.objects.get(model, ()))  # noqa: E731 - six uses below
+    limit_ranges, priorities, runtimes = objects(LimitRange), objects(PriorityClass), objects(RuntimeClass)
+    pods = [
+        replace(each, pod=admitted)
+        if (admitted := admit(each.pod, limit_ranges, priorities, runtimes)) is not each.pod
+        else each
+        for each in found.pods
+    ]
+    return Manifests(
+        pods=tuple(pods),
+        nodes=objects(Node),
+        kubelet_configurations=objects(KubeletConfiguration),
+        limit_ranges=limit_ranges,
+        resource_quotas=objects(ResourceQuota),
+        priority_classes=priorities,
+        runtime_classes=runtimes,
+        skipped=tuple(found.skipped),
+        errors=tuple(found.errors),
+        warnings=tuple(found.warnings),
+    )
+
+
+def _classify(document: Document, found: _Found, depth: int) -> None:
+    data = document.data
+    if not isinstance(data, dict):
+        found.skipped.append(Skipped(document.source, "", f"is no object but a {_type_name(data)}"))
+        return
+    kind, api_version = data.get("kind"), data.get("apiVersion") or ""
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        _without_kind(document, kind, found)
+        return
+    if kind.endswith("List") and isinstance(data.get("items"), list):
+        _flatten(document, kind, found, depth)
+        return
+    try:
+        _known_kind(document, kind, api_version, found)
+    except InputErrors as errors:
+        found.errors += errors.errors
+    except InputError as error:
+        found.errors.append(error)
+
+
+def _type_name(data: Any) -> str:
+    return {list: "list", str: "text", bool: "boolean"}.get(type(data), "number")
+
+
+def _without_kind(document: Document, kind: Any, found: _Found) -> None:
+    if kind is None:
+        why = "has no kind: a values file, a patch or a tool's own format"
+        found.skipped.append(Skipped(document.source, "", why))
+        return
+    field_name = "kind" if not isinstance(kind, str) else "apiVersion"
+    found.errors.append(
+        InputError(
+            "is of the wrong type", source=document.locate((field_name,)), field=field_name,
+            value=document.data[field_name], expected="a text",
+        )
+    )  # fmt: skip
+
+
+def _flatten(document: Document, kind: str, found: _Found, depth: int) -> None:
+    if depth >= MAX_LIST_DEPTH:
+        found.errors.append(
+            InputError("a list in a list in a list", source=document.source, expected="a List of objects")
+        )
+        return
+    item_kind = kind.removesuffix("List")
+    defaults = {"kind": item_kind, "apiVersion": document.data.get("apiVersion")} if item_kind else {}
+    for item in document.items("items", defaults):
+        _classify(item, found, depth + 1)
+
+
+def _known_kind(document: Document, kind: str, api_version: str, found: _Found) -> None:
+    group = api_group(api_version)
+    workload = workload_kind(kind, api_version)
+    if workload is not None:
+        why = has_pod_spec(document, workload)
+        if why:
+            found.skipped.append(Skipped(document.source, kind, why))
+            return
+        pod, warnings = pods_of(document, kind, workload)
+        found.pods.append(pod)
+        found.warnings += warnings
+        return
+    known = _OBJECTS.get(kind)
+    if known is not None and (not api_version or group == known[0]):
+        found.objects.setdefault(known[1], []).append(validate(known[1], document.data, document))
+        return
+    if group == OWN_GROUP:
+        why = "is a scenario's document: run it with qos simulate"
+    elif "{{" in kind:
+        why = "is a template"
+    else:
+        why = "runs no pods by itself"
+    found.skipped.append(Skipped(document.source, kind, why))

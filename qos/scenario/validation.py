@@ -1,0 +1,160 @@
+"""From pydantic's errors to ours: one InputError with file, line, column, field, value, expectation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from qos.errors import InputError
+from qos.scenario.known_fields import nearest
+from qos.scenario.load import Document, FieldPath
+from qos.scenario.yaml_marks import template_error
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_MUST_BE: Final = {
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "string_type": "a text (numbers, true and null need quotes)",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+}
+
+
+def validate(model: type[_Model], data: Any, document: Document, prefix: FieldPath = ()) -> _Model:
+    """``data``, which stands at ``prefix`` of ``document``, as a model object.
+
+    Raises:
+        InputError: the first thing wrong; InputErrors where several are.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise one_or_all(list(input_errors(error, model, data, document, prefix))) from None
+
+
+def one_or_all(errors: Sequence[InputError]) -> InputError:
+    """The one error, or all of them as one."""
+    from qos.errors import InputErrors  # noqa: PLC0415 - beside its only use
+
+    return errors[0] if len(errors) == 1 else InputErrors(errors)
+
+
+def input_errors(
+    error: ValidationError, model: type[BaseModel], data: Any, document: Document, prefix: FieldPath = ()
+) -> Iterator[InputError]:
+    """Each of pydantic's errors as one of ours."""
+    for details in error.errors(include_url=False):
+        path, value = _existing(details["loc"], data)
+        yield _input_error(details, model, path, value, document, prefix)
+
+
+def _existing(loc: Sequence[str | int], data: Any) -> tuple[FieldPath, Any]:
+    """The part of ``loc`` that stands in the data (pydantic adds names of union members), and its value."""
+    path: list[str | int] = []
+    value = data
+    for step in loc:
+        inside: Any = value
+        if (isinstance(inside, dict) and step in inside) or (
+            isinstance(inside, list) and isinstance(step, int) and step < len(inside)
+        ):
+            value = inside[step]  # type: ignore[index]  # a key of a dict or an index of a list
+            path.append(step)
+    return tuple(path), value
+
+
+def _input_error(
+    details: ErrorDetails,
+    model: type[BaseModel],
+    path: FieldPath,
+    value: Any,
+    document: Document,
+    prefix: FieldPath,
+) -> InputError:
+    where = (*prefix, *path)
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return InputError(
+            "unknown field",
+            source=document.locate(where, key=True),
+            field=field_text(where),
+            expected=_known_names(model, path),
+        )
+    source = document.locate(where)
+    if kind == "missing":
+        missing = details["loc"][-1]
+        return InputError(
+            "is missing", source=source, field=field_text((*where, missing)), expected=f"{missing}: …"
+        )
+    if isinstance(value, str) and "{{" in value:
+        return template_error(source).at(field=field_text(where))
+    if kind in _MUST_BE:
+        problem, expected = "is of the wrong type", _MUST_BE[kind]
+    else:
+        problem, expected = _sentence(details), None
+    return InputError(problem, source=source, field=field_text(where), value=value, expected=expected)
+
+
+def _sentence(details: ErrorDetails) -> str:
+    message = details["msg"]
+    for before, after in (("Value error, ", ""), ("Input should be", "must be"), ("Input tag", "tag")):
+        if message.startswith(before):
+            message = after + message[len(before) :]
+    return message
+
+
+def _known_names(model: type[BaseModel], path: FieldPath) -> str | None:
+    """What an unknown field may have meant, from the model that refused it."""
+    owner: Any = model
+    for step in path[:-1]:
+        owner = _field_model(owner, step)
+    if owner is None:
+        return None
+    names = {field.alias or name: None for name, field in owner.model_fields.items()}
+    close = nearest(str(path[-1]), names)
+    return repr(close) if close else "one of " + ", ".join(names)
+
+
+def _field_model(owner: Any, step: str | int) -> Any:
+    """The one model type in the annotation of a field; the owner itself for a list index."""
+    if owner is None or isinstance(step, int):
+        return owner
+    for name, field in owner.model_fields.items():
+        if step in {name, field.alias}:
+            found = set(_models_in(field.annotation))
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def _models_in(annotation: Any) -> Iterator[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        return
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
+
+
+def field_text(path: Sequence[str | int]) -> str:
+    """A path as people write it.
+
+    >>> field_text(("spec", "containers", 0, "resources", "limits", "cpu"))
+    'spec.containers[0].resources.limits.cpu'
+    """
+    text = ""
+    for step in path:
+        if isinstance(step, int) or "." in step or "/" in step:
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text
