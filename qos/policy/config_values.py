@@ -1,0 +1,75 @@
+"""From what the kubelet hands to the cgroup library to the values of files.
+
+Source: pkg/kubelet/cm/cgroup_v2_manager_linux.go, opencontainers/cgroups fs2 (a value of 0 is not
+written, except for huge pages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from qos.model.cgroup import CpuMax
+from qos.policy.base import CPU_QUOTA_MAX_USEC, MEMORY_MAX_BYTES, Explained, Values
+from qos.policy.formulas import MAX_SHARES, NO_QUOTA, shares_to_weight_linear
+from qos.policy.hugepages import knobs_of_size, unit_size
+
+
+def linear_weight(shares: int, of: str) -> Explained:
+    """``cpu.weight`` of a cgroup the kubelet owns.
+
+    Args:
+        of: where the shares come from, such as "requests 1000m".
+    """
+    weight = shares_to_weight_linear(shares)
+
+    def because() -> str:
+        formula = "10000" if shares >= MAX_SHARES else f"1 + ({shares} - 2) · 9999 / 262142 = {weight}"
+        return f"{of} → {shares} shares → {formula}"
+
+    return Explained(weight, because)
+
+
+def cpu_max(quota_usec: int, period_usec: int, because: Callable[[], str]) -> Explained:
+    """``cpu.max`` of a quota; -1 and 0 are no quota. The kernel takes at most 2^44 usec."""
+    if quota_usec <= 0:
+        return Explained(_no_quota(period_usec), because)
+    return Explained(
+        CpuMax.model_construct(quota_usec=min(quota_usec, CPU_QUOTA_MAX_USEC), period_usec=period_usec),
+        because,
+    )
+
+
+def _no_quota(period_usec: int) -> CpuMax:
+    return CpuMax.model_construct(quota_usec="max", period_usec=period_usec)
+
+
+def quota_sentence(milli_cpu: int, quota_usec: int, period_usec: int, of: str) -> str:
+    """The formula of a quota, or why there is none."""
+    if quota_usec == NO_QUOTA:
+        return of
+    if quota_usec == 0:
+        return f"{of}: no limit, so no quota"
+    least = ", at least 1000" if milli_cpu * period_usec // 1000 < quota_usec else ""
+    return f"{of} {milli_cpu}m · {period_usec} / 1000 = {quota_usec} usec in every {period_usec}{least}"
+
+
+def memory_max(memory_bytes: int, because: Callable[[], str]) -> Explained:
+    """``memory.max``; at most what the kernel's counters hold."""
+    return Explained(min(memory_bytes, MEMORY_MAX_BYTES), because)
+
+
+def hugepage_values(wanted: Mapping[int, int], sizes: tuple[int, ...], of: str) -> Values:
+    """``hugetlb.*.max`` and ``.rsvd.max`` of every page size of the machine; 0 where nothing is wanted."""
+    values: Values = {}
+    for size in sizes:
+        limit = min(wanted.get(size, 0), MEMORY_MAX_BYTES)
+        explained = Explained(limit, _hugepage_sentence(limit, size, of))
+        for knob in knobs_of_size(size):
+            values[knob] = explained
+    return values
+
+
+def _hugepage_sentence(limit: int, size: int, of: str) -> Callable[[], str]:
+    return lambda: (
+        f"{of} {limit} bytes of {unit_size(size)} pages" if limit else f"no {unit_size(size)} pages: 0"
+    )

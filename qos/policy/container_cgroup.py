@@ -1,0 +1,185 @@
+"""The cgroup of a container. Source: kuberuntime_container_linux.go and the runtimes, Kubernetes 1.36."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from qos.model.pod import CPU, MEMORY, Container, Pod, ResourceRequirements
+from qos.model.qos_class import QOSClass
+from qos.model.quantity import Quantity
+from qos.policy.base import Explained, Values, said
+from qos.policy.config_values import cpu_max, hugepage_values, linear_weight, memory_max, quota_sentence
+from qos.policy.facts import NodeFacts
+from qos.policy.formulas import (
+    MAX_SHARES,
+    NO_QUOTA,
+    milli_cpu_to_quota,
+    milli_cpu_to_shares,
+    shares_to_weight_quadratic,
+)
+from qos.policy.hugepages import all_sizes, hugepage_limits
+from qos.policy.memory_qos import container_memory_qos
+from qos.policy.pod_resources import ResourceOptions, has_pod_level_resources, pod_limits, pod_requests
+from qos.policy.swap import memory_swap_max, swap_refusal
+
+_ZERO: Final = Quantity.zero()
+_OOM_GROUP: Final = said(1, "singleProcessOOMKill is off: an OOM kill takes every process of the container")
+
+
+@dataclass(frozen=True, slots=True)
+class LinuxResources:
+    """What the kubelet asks of the runtime (CRI LinuxContainerResources); 0 is not set, a quota of -1 is none."""
+
+    cpu_shares: int
+    cpu_quota_usec: int
+    cpu_period_usec: int
+    memory_limit_bytes: int
+    hugepages: Mapping[int, int] = field(default_factory=dict)
+
+
+def exclusive_cpus(container: Container, qos_class: QOSClass) -> int:
+    """CPUs the static CPU manager gives alone: an integral request of a Guaranteed pod, else 0."""
+    request = container.resources.requests.get(CPU, _ZERO)
+    if qos_class is not QOSClass.GUARANTEED or request.milli_value() != request.value() * 1000:
+        return 0
+    return request.value()
+
+
+def linux_resources(
+    cpu_request: Quantity | None,
+    cpu_limit: Quantity,
+    memory_limit: Quantity,
+    facts: NodeFacts,
+    no_quota: bool = False,
+) -> LinuxResources:
+    """The CRI resources of some quantities; a missing request (None) counts as the limit.
+
+    Args:
+        no_quota: the container has exclusive CPUs and the kubelet spares those the quota.
+    """
+    milli = (cpu_limit if cpu_request is None else cpu_request).milli_value()
+    quota = period = 0
+    if facts.cpu_cfs_quota:
+        period = facts.cpu_cfs_quota_period_usec
+        quota = NO_QUOTA if no_quota else milli_cpu_to_quota(cpu_limit.milli_value(), period)
+    return LinuxResources(milli_cpu_to_shares(milli), quota, period, memory_limit.value())
+
+
+def container_resources(pod: Pod, container: Container, facts: NodeFacts, exclusive: bool) -> LinuxResources:
+    """The CRI resources of a container: its own, with pod-level limits where it has none.
+
+    Args:
+        exclusive: whether it really has exclusive CPUs.
+    """
+    limits = _effective_limits(pod, container, facts)
+    resources = linux_resources(
+        container.resources.requests.get(CPU),
+        limits[0],
+        limits[1],
+        facts,
+        no_quota=exclusive and facts.no_quota_with_exclusive_cpus,
+    )
+    wanted: dict[int, int] = {}
+    if facts.pod_level_resources and pod.spec.resources is not None:
+        wanted |= hugepage_limits(pod.spec.resources.limits)
+    wanted |= hugepage_limits(container.resources.limits)
+    return LinuxResources(
+        resources.cpu_shares,
+        resources.cpu_quota_usec,
+        resources.cpu_period_usec,
+        resources.memory_limit_bytes,
+        all_sizes(facts.hugepage_sizes, wanted),
+    )
+
+
+def sandbox_resources(pod: Pod, facts: NodeFacts) -> LinuxResources:
+    """What the kubelet tells the runtime about the whole pod, without overhead (PodSandboxConfig)."""
+    options = ResourceOptions(exclude_overhead=True, skip_pod_level=not facts.pod_level_resources)
+    limits = pod_limits(pod, options)
+    request = pod_requests(pod, options).get(CPU)
+    return linux_resources(request, limits.get(CPU, _ZERO), limits.get(MEMORY, _ZERO), facts)
+
+
+def sandbox_overhead(pod: Pod, facts: NodeFacts) -> LinuxResources | None:
+    """The same for the pod's overhead; None where it has none."""
+    overhead = pod.spec.overhead
+    if not overhead:
+        return None
+    cpu = overhead.get(CPU, _ZERO)
+    return linux_resources(cpu, cpu, overhead.get(MEMORY, _ZERO), facts)
+
+
+def container_values(
+    pod: Pod, container: Container, qos_class: QOSClass, facts: NodeFacts, exclusive: bool
+) -> Values:
+    """The files of a container's cgroup, each with its formula."""
+    resources = container_resources(pod, container, facts, exclusive)
+    values: Values = {"cpu_weight": _weight(pod, container, resources.cpu_shares, facts)}
+    if resources.cpu_period_usec:
+        quota, period = resources.cpu_quota_usec, resources.cpu_period_usec
+        values["cpu_max"] = cpu_max(
+            quota, period, lambda: _quota_because(pod, container, facts, quota, period)
+        )
+    values.update(container_memory_qos(container, qos_class, facts))
+    if resources.memory_limit_bytes:
+        limit = resources.memory_limit_bytes
+        own = bool(container.resources.limits.get(MEMORY))
+        values["memory_max"] = memory_max(
+            limit,
+            lambda: (
+                f"limit {limit} bytes" if own else f"pod-level limit {limit} bytes; it has none of its own"
+            ),
+        )
+    if not facts.single_process_oom_kill:
+        values["memory_oom_group"] = _OOM_GROUP
+    swap = memory_swap_max(container, swap_refusal(pod, container, qos_class, facts), facts)
+    if swap is not None:
+        values["memory_swap_max"] = swap
+    values.update(hugepage_values(resources.hugepages, facts.hugepage_sizes, "limit"))
+    return values
+
+
+def _effective_limits(pod: Pod, container: Container, facts: NodeFacts) -> tuple[Quantity, Quantity]:
+    own = container.resources.limits
+    cpu, memory = own.get(CPU, _ZERO), own.get(MEMORY, _ZERO)
+    if cpu and memory:
+        return cpu, memory
+    if facts.pod_level_resources and has_pod_level_resources(pod):
+        level = (pod.spec.resources or ResourceRequirements()).limits
+        return cpu or level.get(CPU, _ZERO), memory or level.get(MEMORY, _ZERO)
+    return cpu, memory
+
+
+def _weight(pod: Pod, container: Container, shares: int, facts: NodeFacts) -> Explained:
+    def of() -> str:
+        request = container.resources.requests.get(CPU)
+        if request is not None:
+            return f"requests {request.milli_value()}m"
+        return f"no request, so the limit {_effective_limits(pod, container, facts)[0].milli_value()}m"
+
+    if not facts.quadratic_weight:
+        weight = linear_weight(shares, "")
+        return Explained(weight.value, lambda: of() + weight.formula)
+    value = shares_to_weight_quadratic(shares)
+
+    def because() -> str:
+        formula = (
+            f"{value}"
+            if shares <= 2 or shares >= MAX_SHARES
+            else (f"ceil(10^((l² + 125·l)/612 - 7/34)) = {value}, l = log2 {shares}")
+        )
+        return f"{of()} → {shares} shares → {formula}"
+
+    return Explained(value, because)
+
+
+def _quota_because(pod: Pod, container: Container, facts: NodeFacts, quota: int, period: int) -> str:
+    if quota == NO_QUOTA:
+        return "it has exclusive CPUs, so no quota"
+    limit = _effective_limits(pod, container, facts)[0]
+    own = bool(container.resources.limits.get(CPU))
+    return quota_sentence(
+        limit.milli_value(), quota, period, "limit" if own or not limit else "pod-level limit"
+    )

@@ -1,0 +1,150 @@
+"""The kubelet's own policy: the whole tree of cgroups of a node, with the formula behind every value."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from qos.model.cgroup import CgroupName
+from qos.model.node import Node
+from qos.model.plan import Plan
+from qos.model.pod import Pod
+from qos.model.profile import Profile
+from qos.model.qos_class import QOSClass
+from qos.policy.base import (
+    BEST_EFFORT,
+    BURSTABLE,
+    KUBEPODS,
+    CgroupContext,
+    ContainerDetails,
+    Level,
+    PlanDetails,
+    PodDetails,
+    Values,
+    make_spec,
+)
+from qos.policy.container_cgroup import container_values, exclusive_cpus
+from qos.policy.facts import NodeFacts, node_facts
+from qos.policy.oom_score import oom_score_adj, share_of_pod_level
+from qos.policy.pod_cgroup import pod_cgroup_name, pod_uid, pod_values
+from qos.policy.qos_class import classify, effective_class
+from qos.policy.qos_level import kubepods_values, level_configs, level_values
+from qos.policy.swap import swap_behavior
+
+_COMPONENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_SAME_NAME: Final = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
+
+
+class KubeletPolicy:
+    """What the kubelet of the profile's version writes."""
+
+    name = "kubelet"
+    describe = "exactly what the kubelet and the runtime of the profile write"
+
+    def plan(self, pods: Sequence[Pod], node: Node, profile: Profile) -> Plan:
+        """The values for every cgroup of these pods on this node."""
+        return self.details(pods, node, profile).plan
+
+    def details(self, pods: Sequence[Pod], node: Node, profile: Profile) -> PlanDetails:
+        """The plan, with everything that led to it."""
+        return kubelet_details(pods, node, node_facts(node, profile))
+
+
+def kubelet_details(pods: Sequence[Pod], node: Node, facts: NodeFacts) -> PlanDetails:
+    """The kubelet's plan, with everything that led to it, where the facts are known already."""
+    described = _describe_pods(pods, facts)
+    contexts = _level_contexts(node, facts, described)
+    for details, values in described:
+        _add(contexts, details.cgroup, "pod", details.qos_class, values, details.pod)
+        for container in details.containers:
+            exclusive = facts.static_cpu_manager and container.exclusive_cpus > 0
+            own = container_values(details.pod, container.container, details.qos_class, facts, exclusive)
+            _add(contexts, container.cgroup, "container", details.qos_class, own, details.pod, container)
+    return assemble(contexts, tuple(details for details, _ in described))
+
+
+def assemble(contexts: dict[CgroupName, CgroupContext], pods: tuple[PodDetails, ...]) -> PlanDetails:
+    """Plan and formulas of some cgroups with their values."""
+    plan = Plan.of(
+        {name: make_spec(context.values) for name, context in contexts.items()},
+        {c.cgroup: c.oom_score_adj.value for pod in pods for c in pod.containers},
+    )
+    cgroups = {name: contexts[name].values for name in plan if name in contexts}
+    return PlanDetails(plan, cgroups, pods, contexts)
+
+
+def _describe_pods(pods: Sequence[Pod], facts: NodeFacts) -> list[tuple[PodDetails, Values]]:
+    uids = [pod_uid(pod) for pod in pods]
+    taken = Counter(uids)
+    if len(taken) < len(uids):
+        uids = _tell_apart(pods, uids, taken)
+    return [_describe_pod(pod, uid, facts) for pod, uid in zip(pods, uids, strict=True)]
+
+
+def _tell_apart(pods: Sequence[Pod], uids: list[str], taken: Counter[str]) -> list[str]:
+    """Pods of one uid get one each, by content, so that the order given does not matter."""
+    content = [pod.model_dump_json() if taken[uid] > 1 else "" for pod, uid in zip(pods, uids, strict=True)]
+    ranked = sorted(range(len(uids)), key=lambda index: (uids[index], content[index]))
+    seen: Counter[str] = Counter()
+    distinct = list(uids)
+    for index in ranked:
+        uid = uids[index]
+        if seen[uid]:
+            distinct[index] = str(uuid.uuid5(_SAME_NAME, f"{uid}#{seen[uid]}"))
+        seen[uid] += 1
+    return distinct
+
+
+def _describe_pod(pod: Pod, uid: str, facts: NodeFacts) -> tuple[PodDetails, Values]:
+    decision = classify(pod, pod_level_resources=facts.pod_level_resources)
+    qos_class = effective_class(pod, decision)
+    cgroup = pod_cgroup_name(uid, qos_class)
+    share = share_of_pod_level(pod, facts)
+    containers = []
+    names: set[str] = set()
+    for index, (container, kind) in enumerate(pod.typed_containers()):
+        component = container.name if _COMPONENT.fullmatch(container.name) else f"container{index}"
+        component = f"{component}.{index}" if component in names else component
+        names.add(component)
+        containers.append(
+            ContainerDetails(
+                container,
+                kind,
+                CgroupName(f"{cgroup}/{component}"),
+                oom_score_adj(pod, container, qos_class, facts, share),
+                exclusive_cpus(container, qos_class),
+                swap_behavior(pod, container, qos_class, facts),
+            )
+        )
+    exclusive = facts.static_cpu_manager and any(c.exclusive_cpus for c in containers)
+    details = PodDetails(pod, uid, decision, qos_class, cgroup, tuple(containers))
+    return details, pod_values(pod, qos_class, facts, exclusive)
+
+
+def _level_contexts(
+    node: Node, facts: NodeFacts, described: list[tuple[PodDetails, Values]]
+) -> dict[CgroupName, CgroupContext]:
+    configs = level_configs([(details.pod, details.qos_class) for details, _ in described], facts)
+    count = Counter(details.qos_class for details, _ in described)
+    contexts: dict[CgroupName, CgroupContext] = {}
+    kubepods = kubepods_values(node, facts, configs[QOSClass.GUARANTEED])
+    _add(contexts, KUBEPODS, "node", QOSClass.GUARANTEED, kubepods)
+    for name, qos_class in ((BURSTABLE, QOSClass.BURSTABLE), (BEST_EFFORT, QOSClass.BEST_EFFORT)):
+        values = level_values(qos_class, configs[qos_class], facts, count[qos_class])
+        _add(contexts, name, "qos", qos_class, values)
+    return contexts
+
+
+def _add(
+    contexts: dict[CgroupName, CgroupContext],
+    name: CgroupName,
+    level: Level,
+    qos_class: QOSClass,
+    values: Values,
+    pod: Pod | None = None,
+    container: ContainerDetails | None = None,
+) -> None:
+    contexts[name] = CgroupContext(name, level, qos_class, values, pod, container)

@@ -1,0 +1,80 @@
+"""MemoryQoS (KEP-2570): memory.min, memory.low and memory.high, before and after the tiers of 1.36."""
+
+from __future__ import annotations
+
+from qos.model.pod import MEMORY, Container
+from qos.model.qos_class import QOSClass
+from qos.model.quantity import Quantity
+from qos.policy.base import Explained, Values, said
+from qos.policy.facts import PAGE_BYTES, NodeFacts
+from qos.policy.formulas import memory_high_bytes
+
+
+def container_memory_qos(container: Container, qos_class: QOSClass, facts: NodeFacts) -> Values:
+    """The values of one container; empty where the gate is off.
+
+    ``memory.high`` only where request and limit differ, of the container's own limit, or of the node's
+    allocatable memory where it has none: 128 MiB requested of 256 MiB at factor 0.9 is 255012864 bytes.
+    """
+    if not facts.memory_qos:
+        return {}
+    request = container.resources.requests.get(MEMORY, Quantity.zero()).value()
+    limit = container.resources.limits.get(MEMORY, Quantity.zero()).value()
+    values = _container_reservation(request, qos_class, facts)
+    factor = facts.memory_throttling_factor
+    if request == limit or factor is None:
+        return values
+    ceiling = limit or facts.allocatable_memory_bytes
+    high = memory_high_bytes(request, ceiling, factor, PAGE_BYTES) if ceiling > 0 else 0
+    if high > request:
+        of = "limit" if limit else "node allocatable"
+        values["memory_high"] = Explained(
+            high,
+            lambda: (
+                f"floor((request {request} + ({of} {ceiling} - {request}) · {factor})"
+                f" / {PAGE_BYTES}) · {PAGE_BYTES} = {high}"
+            ),
+        )
+    return values
+
+
+def reserved(request_bytes: int, qos_class: QOSClass, facts: NodeFacts, of: str) -> Values:
+    """The protection of a request: memory.min or memory.low by version, policy and class.
+
+    Args:
+        of: whose request, for the sentence.
+    """
+    if (
+        request_bytes <= 0
+        or not facts.memory_qos
+        or not (facts.memory_min_for_all or facts.tiered_reservation)
+    ):
+        return {}
+    if facts.memory_min_for_all:
+        return {
+            "memory_min": Explained(
+                request_bytes,
+                lambda: f"{of} {request_bytes}, kept from reclaim for every class (before 1.36)",
+            )
+        }
+    if qos_class is QOSClass.GUARANTEED:
+        return {
+            "memory_min": Explained(
+                request_bytes, lambda: f"{of} {request_bytes} of a Guaranteed pod is never reclaimed"
+            )
+        }
+    return {
+        "memory_low": Explained(
+            request_bytes, lambda: f"{of} {request_bytes} of a {qos_class} pod is reclaimed last"
+        )
+    }
+
+
+def _container_reservation(request: int, qos_class: QOSClass, facts: NodeFacts) -> Values:
+    values = reserved(request, qos_class, facts, "request")
+    if values or facts.memory_min_for_all:
+        return values
+    if not facts.tiered_reservation and not facts.reservation_none_writes_zero:
+        return {}
+    why = "no memory request" if facts.tiered_reservation else "memoryReservationPolicy is None"
+    return {"memory_min": said(0, f"{why}: 0"), "memory_low": said(0, f"{why}: 0")}
