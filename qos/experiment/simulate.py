@@ -1,0 +1,178 @@
+"""`qos simulate`: one scenario under several policies, each on a simulated kernel of its own."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+
+from qos.experiment.agents import build_agents
+from qos.experiment.drive import Driver
+from qos.model.cgroup import CgroupName
+from qos.model.pod import CPU, MEMORY
+from qos.model.quantity import Quantity
+from qos.model.sample import Recording
+from qos.model.workload import Workload
+from qos.policy.registry import policy_details
+
+if TYPE_CHECKING:
+    from qos.model.plan import Plan
+    from qos.policy.base import ContainerDetails, PlanDetails, PodDetails
+    from qos.scenario.scenario import Scenario
+
+Progress = Callable[[str, float], None]
+_LIBRARIES: Final = ("qos", "numpy", "numba")
+_ZERO: Final = Quantity.parse("0")
+BASELINE: Final = "uncontended"
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    policies: Sequence[str] = (),
+    seed: int | None = None,
+    baseline: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> list[Recording]:
+    """Run a scenario on the simulated kernel, once for each policy.
+
+    Args:
+        scenario: as :func:`qos.scenario.scenario.load_scenario` gives it.
+        policies: names to run instead of the scenario's own.
+        seed: instead of the scenario's own.
+        baseline: also run each request-driven workload alone under the first policy, to compare with.
+        command: what the user typed, kept with the result.
+        progress: told the policy and the fraction done.
+
+    Returns:
+        One recording a policy, in order; with ``baseline`` the uncontended run first.
+
+    Raises:
+        qos.errors.InputError: an unknown policy or agent, or an impossible scenario.
+    """
+    names = tuple(policies) or scenario.policies
+    used_seed = scenario.seed if seed is None else seed
+    recordings = []
+    if baseline:
+        alone = {
+            key: load for key, load in scenario.demand.items() if load.cpu and load.cpu.shape == "requests"
+        }
+        if alone and len(alone) < len(scenario.demand):
+            recordings.append(_run(scenario, names[0], used_seed, alone, command, None, role="baseline"))
+    for name in names:
+        recordings.append(_run(scenario, name, used_seed, scenario.demand, command, progress))
+    return recordings
+
+
+def _run(
+    scenario: Scenario,
+    policy: str,
+    seed: int,
+    demand: Mapping[tuple[int, str], Workload],
+    command: str,
+    progress: Progress | None,
+    role: str = "",
+) -> Recording:
+    from qos.simulate.kernel import SimKernel
+
+    details = policy_details(policy, scenario.pods, scenario.node, scenario.profile)
+    capacity = scenario.node.status.capacity
+    kernel = SimKernel(
+        details.plan,
+        cpus=max(1, capacity.get(CPU, _ZERO).milli_value() // 1000),
+        memory_bytes=capacity.get(MEMORY, _ZERO).value(),
+        swap_bytes=scenario.node.swap_capacity_bytes,
+        seed=seed,
+        sample_interval_seconds=scenario.sample_interval_seconds,
+        kernel_version=scenario.profile.kernel,
+    )
+
+    def plan_of(alive: Collection[CgroupName]) -> Plan:
+        """The plan for the pods that are still there."""
+        pods = [pod.pod for pod in details.pods if pod.cgroup in alive]
+        return policy_details(policy, pods, scenario.node, scenario.profile).plan
+
+    agents = build_agents(scenario.agents, details, scenario.node, plan_of)
+    workloads = bind(details, demand)
+    duration = scenario.duration_seconds
+    tell = (lambda seconds: progress(policy, seconds / duration)) if progress else None
+    seen = Driver(kernel, details.plan, workloads, agents).run(duration, tell)
+    meta = describe(scenario, seed, command) | ({"role": role} if role else {})
+    files = {name: spec.files() for name, spec in details.plan.cgroups.items()}
+    return Recording(
+        policy=BASELINE if role else policy,
+        meta=meta,
+        pods=pod_records(details, {cgroup: load.name for cgroup, load in workloads.items()}),
+        files=files,
+        samples=seen.samples,
+        events=seen.events,
+        completions=seen.completions,
+    )
+
+
+def bind(details: PlanDetails, demand: Mapping[tuple[int, str], Workload]) -> dict[CgroupName, Workload]:
+    """The workload of each leaf cgroup; ``demand`` is by index of the pod and name of the container."""
+    return {
+        container.cgroup: demand[index, container.container.name]
+        for index, pod in enumerate(details.pods)
+        for container in pod.containers
+        if (index, container.container.name) in demand
+    }
+
+
+def describe(scenario: Scenario, seed: int, command: str) -> dict[str, Any]:
+    """What is kept with a result so that it can be reproduced."""
+    capacity = scenario.node.status.capacity
+    return {
+        "scenario": scenario.name,
+        "scenario_hash": scenario.hash,
+        "description": scenario.question,
+        "seed": seed,
+        "profile": str(scenario.profile),
+        "duration_seconds": scenario.duration_seconds,
+        "command": command,
+        "versions": {name: metadata.version(name) for name in _LIBRARIES}
+        | {"python": platform.python_version()},
+        "node": {
+            "name": scenario.node.name,
+            "cpus": capacity.get(CPU, _ZERO).nano / 1e9,
+            "memory_bytes": capacity.get(MEMORY, _ZERO).value(),
+        },
+    }
+
+
+def pod_records(details: PlanDetails, workloads: Mapping[CgroupName, str]) -> tuple[dict[str, Any], ...]:
+    """One plain record a container, as :class:`qos.model.sample.Recording` has them."""
+    return tuple(
+        _record(pod, container, workloads.get(container.cgroup, ""))
+        for pod in details.pods
+        for container in pod.containers
+    )
+
+
+def _record(pod: PodDetails, container: ContainerDetails, workload: str) -> dict[str, Any]:
+    resources = container.container.resources
+    return {
+        "namespace": pod.pod.namespace,
+        "pod": pod.pod.name,
+        "container": container.container.name,
+        "type": container.type,
+        "qosClass": pod.qos_class.value,
+        "cgroup": container.cgroup,
+        "podCgroup": pod.cgroup,
+        "workload": workload,
+        "cpuRequest": _cpus(resources.requests.get(CPU)),
+        "cpuLimit": _cpus(resources.limits.get(CPU)),
+        "memoryRequest": _bytes(resources.requests.get(MEMORY)),
+        "memoryLimit": _bytes(resources.limits.get(MEMORY)),
+    }
+
+
+def _cpus(quantity: Quantity | None) -> float | None:
+    return None if quantity is None or quantity.is_zero else quantity.nano / 1e9
+
+
+def _bytes(quantity: Quantity | None) -> int | None:
+    return None if quantity is None or quantity.is_zero else quantity.value()
