@@ -1,0 +1,250 @@
+"""Bringing a cgroup tree to a plan and back: look, refuse, record, write, read back, record.
+
+:class:`Enforcer` is the whole of it. Applying nothing with ``prune`` is deleting: the same steps, the
+same record, so there is one thing to get right. What may interrupt it, and what is then left, is
+tested point by point (docs/fault-matrix.md).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from enforcer.drift import Difference, Spell, View, Wanted, look, shrinks, want
+from enforcer.ownership import Record
+from enforcer.planning import Lacking, enabling, needs_of, plan_steps
+from enforcer.settle import begin, settle
+from enforcer.state import StateStore
+from enforcer.steps import Progress, Step, perform, undo
+from enforcer.tree import Tree
+from qos.errors import ConflictError, HostError
+from qos.model.cgroup import CgroupName
+from qos.model.plan import Plan
+
+Outcome = Literal["created", "configured", "unchanged", "removed"]
+ACCOUNTED: Final = ("cpu", "io", "memory", "pids")
+"""Controllers that are switched on where offered even if no value needs them: they count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a run did, or would do.
+
+    Attributes:
+        outcomes: every cgroup of the plan, and of what was given back.
+        differences: files that were (would be) written, in the plan's order.
+        writes: calls that changed the tree: 0 says that everything was as wanted.
+        notes: what the user should know: values that limit nothing here, what was left alone.
+    """
+
+    outcomes: Mapping[CgroupName, Outcome]
+    differences: tuple[Difference, ...] = ()
+    writes: int = 0
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether everything was as wanted."""
+        return all(outcome == "unchanged" for outcome in self.outcomes.values())
+
+
+class Enforcer:
+    """One cgroup tree, kept to a plan.
+
+    Args:
+        tree: where to write, :class:`enforcer.cgroupfs.CgroupFS` or a driver with its words.
+        store: where the record of ownership lies.
+        boot_id: of this boot; a record of another boot is of a tree that is gone.
+        spell: a cgroup's name in the driver's spelling; None: as it is.
+        root: the tree's root, for messages and so that a record is not used for another tree.
+    """
+
+    def __init__(
+        self, tree: Tree, store: StateStore, *, boot_id: str, spell: Spell | None = None, root: str = ""
+    ) -> None:
+        self._tree = tree
+        self._store = store
+        self._boot_id = boot_id
+        self._spell: Spell = spell or str
+        self._root = root
+
+    def record(self) -> Record:
+        """What qos did to this tree so far; empty after a reboot.
+
+        Raises:
+            HostError: the record is damaged, or of another tree that is still there.
+        """
+        identity = self._tree.identity("")
+        found = self._store.load()
+        if found is None or found.boot_id != self._boot_id:
+            return Record(self._boot_id, self._root, identity)
+        if found.root != self._root:
+            raise HostError(
+                f"{self._store.directory} holds the record of {found.root}, not of {self._root}; "
+                "give another --state-dir"
+            )
+        if found.root_identity != identity:
+            return Record(self._boot_id, self._root, identity)
+        return found
+
+    def diff(self, plan: Plan, *, prune: bool = False) -> Applied:
+        """What :meth:`apply` would do, without writing anything.
+
+        Raises:
+            HostError: something cannot be read, or this kernel cannot enforce the plan.
+        """
+        record = self.record()
+        view, notes, steps = self._prepare(plan, record, prune=prune)
+        return Applied(_outcomes(view, record), tuple(view.differences), len(steps), tuple(notes))
+
+    def apply(
+        self,
+        plan: Plan,
+        *,
+        objects: Mapping[str, Any] | None = None,
+        prune: bool = False,
+        force_conflicts: bool = False,
+        force_shrink: bool = False,
+        dry_run: bool = False,
+    ) -> Applied:
+        """Bring the tree to the plan; all or nothing.
+
+        Args:
+            plan: the cgroups and values that shall be.
+            objects: plain data kept with the record, by the caller's own keys.
+            prune: give back what qos owns and the plan does not name.
+            force_conflicts: overwrite what somebody else changed.
+            force_shrink: push memory.max below current use, whatever it kills.
+            dry_run: look and refuse as usual, but write nothing.
+
+        Raises:
+            ConflictError: somebody else changed a value; each is named with whose it is.
+            CgroupError: the kernel refused one file; what was written is undone.
+            HostError: another run is at work, the record cannot be written, a limit would fall below
+                use, or this kernel lacks a controller.
+        """
+        with self._store.locked():
+            record = self.record()
+            view, notes, steps = self._prepare(plan, record, prune=prune)
+            _refuse(self._tree, view, force_conflicts=force_conflicts, force_shrink=force_shrink)
+            outcomes, differences = _outcomes(view, record), tuple(view.differences)
+            if dry_run:
+                return Applied(outcomes, differences, len(steps), tuple(notes))
+            before = copy.deepcopy(record)
+            begin(self._tree, record, view, steps)
+            if objects is not None:
+                record.objects = dict(objects)
+            progress = self._perform(before, record, steps)
+            notes += self._commit(before, record, view, progress)
+            return Applied(outcomes, differences, progress.writes, tuple(notes))
+
+    def delete(self, *, force_conflicts: bool = False, force_shrink: bool = False) -> Applied:
+        """Give everything back: the tree is as it was before the first apply.
+
+        Raises:
+            HostError: as :meth:`apply`; a cgroup that still holds processes is named.
+        """
+        return self.apply(
+            Plan.of({}),
+            objects={},
+            prune=True,
+            force_conflicts=force_conflicts,
+            force_shrink=force_shrink,
+        )
+
+    def _prepare(self, plan: Plan, record: Record, *, prune: bool) -> tuple[View, list[str], list[Step]]:
+        offered = self._tree.controllers("")
+        wanted = want(plan, self._spell, record, prune=prune)
+        wanted, notes = _enforceable(wanted, offered)
+        planned = {path: cgroup for path, cgroup in wanted.items() if not cgroup.given_back}
+        needs = needs_of(planned, [name for name in ACCOUNTED if name in offered])
+        view = look(self._tree, wanted, record, prune=prune)
+        if prune:
+            _refuse_populated(self._tree, view)
+        enable = enabling(self._tree, view, record, needs)
+        steps = plan_steps(view, record, plan, needs, enable, prune=prune)
+        return view, notes, steps
+
+    def _perform(self, before: Record, record: Record, steps: Sequence[Step]) -> Progress:
+        progress = Progress()
+        if not steps:
+            return progress
+        self._store.save(record)
+        try:
+            perform(self._tree, steps, progress)
+        except (HostError, KeyboardInterrupt) as error:
+            self._undo(before, progress, error)
+            raise
+        return progress
+
+    def _undo(self, before: Record, progress: Progress, error: BaseException) -> None:
+        left = undo(self._tree, progress.done)
+        if left:  # the record on disk still says what was pending, so the next run converges
+            error.add_note("not everything could be undone: " + "; ".join(left))
+            return
+        try:
+            self._store.save(before)
+        except HostError as failure:
+            error.add_note(str(failure))
+
+    def _commit(self, before: Record, record: Record, view: View, progress: Progress) -> list[str]:
+        settle(self._tree, record, view, progress)
+        notes = [f"{cgroup}/{file}: not on this kernel, nothing to limit" for cgroup, file in progress.absent]
+        notes += [
+            f"{cgroup or '/'}: {controller} stays on, somebody's cgroups below use it"
+            for cgroup, controller in progress.kept_on
+        ]
+        if record == before and not progress.done:
+            return notes
+        try:
+            self._store.save(record)
+        except HostError as error:
+            if not progress.done:
+                raise
+            # Every value is in place, and the record on disk says "pending" of each: nothing is lost.
+            notes.append(f"{error}; the values are in force, the next run completes the record")
+        return notes
+
+
+def _enforceable(
+    wanted: Mapping[str, Wanted], offered: frozenset[str]
+) -> tuple[dict[str, Wanted], list[str]]:
+    lacking = Lacking(offered)
+    kept = {path: lacking.without(path, cgroup) for path, cgroup in wanted.items()}
+    lacking.refuse()
+    return kept, lacking.notes()
+
+
+def _refuse(tree: Tree, view: View, *, force_conflicts: bool, force_shrink: bool) -> None:
+    if not force_conflicts and (conflicts := view.conflicts):
+        lines = [conflict.conflict for conflict in conflicts]
+        raise ConflictError("\n".join([*lines, "--force-conflicts overwrites them"]))
+    if not force_shrink and (found := shrinks(tree, view)):
+        raise HostError("\n".join([*map(str, found), "--force lets it happen"]))
+
+
+def _refuse_populated(tree: Tree, view: View) -> None:
+    surplus = set(view.surplus)
+    busy = []
+    for path in view.surplus:
+        if path.rpartition("/")[0] not in surplus:
+            events = tree.read_or_none(path, "cgroup.events")
+            if events is not None and "populated 1" in events:
+                busy.append(f"{path}: still holds processes; kill or move them first (qos kill)")
+    if busy:
+        raise HostError("\n".join(busy))
+
+
+def _outcomes(view: View, record: Record) -> dict[CgroupName, Outcome]:
+    changed = {difference.cgroup for difference in view.differences}
+    missing = set(view.missing)
+    outcomes: dict[CgroupName, Outcome] = {
+        cgroup.name: "created" if path in missing else "configured" if path in changed else "unchanged"
+        for path, cgroup in view.wanted.items()
+        if path in changed or not cgroup.given_back
+    }
+    for path in view.surplus:
+        outcomes[CgroupName(record.cgroups[path].name)] = "removed"
+    return outcomes
