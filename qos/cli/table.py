@@ -1,0 +1,21 @@
+"""Tables for a terminal: kubectl's manner, columns by their widest cell, no lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Left-aligned columns two spaces apart; the last one is not padded.
+
+    >>> print(text_table(["NAME", "AGE"], [["web", "3d"], ["database", "1h"]]))
+    NAME      AGE
+    web       3d
+    database  1h
+    """
+    table = [list(headers), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
