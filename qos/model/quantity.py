@@ -33,12 +33,14 @@ class Quantity:
     Attributes:
         nano: the amount in billionths.
         format: which spelling ``str()`` uses.
+        is_typed: whether it was read from a text that is canonical already, and is kept.
     """
 
-    __slots__ = ("_int64", "_text", "format", "nano")
+    __slots__ = ("_int64", "_text", "format", "is_typed", "nano")
 
     nano: int
     format: QuantityFormat
+    is_typed: bool
     _text: str | None
     _int64: bool
 
@@ -46,6 +48,7 @@ class Quantity:
         object.__setattr__(self, "nano", nano)
         object.__setattr__(self, "format", format)
         object.__setattr__(self, "_text", None)
+        object.__setattr__(self, "is_typed", False)
         object.__setattr__(self, "_int64", nano % NANO == 0 and abs(nano) <= _INT64_MAX_NANO)
 
     @classmethod
@@ -185,7 +188,7 @@ class Quantity:
         self.__setattr__(name, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.nano, self.format, self._text, self._int64)
+        return _restore, (self.nano, self.format, self._text if self.is_typed else None, self._int64)
 
     def __copy__(self) -> Self:
         return self
@@ -228,6 +231,7 @@ class Quantity:
 def _restore(nano: int, format: QuantityFormat, text: str | None, int64: bool) -> Quantity:  # noqa: A002 - apimachinery's word
     quantity = Quantity(nano, format)
     object.__setattr__(quantity, "_text", text)
+    object.__setattr__(quantity, "is_typed", text is not None)
     object.__setattr__(quantity, "_int64", int64)
     return quantity
 

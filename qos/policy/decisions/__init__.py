@@ -1,0 +1,1 @@
+"""The kubelet's and the API server's decisions about pods, as pure functions."""

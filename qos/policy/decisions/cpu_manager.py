@@ -1,0 +1,113 @@
+"""The static CPU manager: which containers get CPUs of their own, and which share the rest.
+
+Source: pkg/kubelet/cm/cpumanager/policy_static.go of Kubernetes 1.36.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from qos.errors import PlanError
+from qos.model.pod import CPU, Container, Pod
+from qos.model.qos_class import QOSClass
+from qos.model.quantity import Quantity
+from qos.policy.decisions.cpu_assignment import AssignmentOptions, assign_cpus
+from qos.policy.decisions.cpu_topology import CpuTopology
+
+ContainerKey = tuple[str, str, str]
+"""Namespace, pod, container."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticOptions:
+    """How the static policy is set up.
+
+    Attributes:
+        assignment: how CPUs are chosen.
+        full_pcpus_only: refuse a container whose CPUs would share a core with another's.
+    """
+
+    assignment: AssignmentOptions = field(default_factory=AssignmentOptions)
+    full_pcpus_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StaticAssignment:
+    """What a node's CPUs are used for.
+
+    Attributes:
+        exclusive: container → its own CPUs, ascending.
+        shared: CPUs of all other containers; the reserved ones are among them.
+        refused: container → why the kubelet would not admit its pod.
+    """
+
+    exclusive: Mapping[ContainerKey, tuple[int, ...]]
+    shared: tuple[int, ...]
+    refused: Mapping[ContainerKey, str]
+
+
+def exclusive_cpus(container: Container, qos_class: QOSClass) -> int:
+    """How many CPUs of its own a container gets: a whole request in a Guaranteed pod, else 0.
+
+    >>> from qos.model.pod import ResourceRequirements
+    >>> web = Container(name="web", resources=ResourceRequirements(requests={"cpu": "2"}))
+    >>> exclusive_cpus(web, QOSClass.GUARANTEED), exclusive_cpus(web, QOSClass.BURSTABLE)
+    (2, 0)
+    """
+    request = container.resources.requests.get(CPU, Quantity.zero())
+    if qos_class is not QOSClass.GUARANTEED or request.value() * 1000 != request.milli_value():
+        return 0
+    return request.value()
+
+
+def assign_pods(
+    pods: Iterable[tuple[Pod, QOSClass]],
+    topology: CpuTopology,
+    reserved: Iterable[int] | int,
+    options: StaticOptions | None = None,
+) -> StaticAssignment:
+    """CPUs of the pods' containers, handed out in the order in which the pods come.
+
+    CPUs of a plain init container may be used again by the containers after it in its pod.
+
+    Args:
+        pods: each with its class.
+        topology: the machine.
+        reserved: ``reservedSystemCPUs``, or how many CPUs the kubelet is to choose itself; never handed
+            out for exclusive use.
+        options: of the policy.
+
+    Raises:
+        PlanError: more CPUs are to be reserved than there are.
+    """
+    options = options or StaticOptions()
+    if isinstance(reserved, int):
+        reserved = assign_cpus(topology, topology.cpus, reserved)
+    free = set(topology.cpus) - set(reserved)
+    exclusive: dict[ContainerKey, tuple[int, ...]] = {}
+    refused: dict[ContainerKey, str] = {}
+    for pod, qos_class in pods:
+        reusable: set[int] = set()
+        for container, kind in pod.typed_containers():
+            count = exclusive_cpus(container, qos_class)
+            if not count:
+                continue
+            key = (pod.namespace, pod.name, container.name)
+            try:
+                cpus = _take(topology, free | reusable, count, options)
+            except PlanError as error:
+                refused[key] = str(error)
+                continue
+            exclusive[key] = cpus
+            free -= set(cpus)
+            reusable = reusable | set(cpus) if kind == "init" else reusable - set(cpus)
+        free |= reusable
+    return StaticAssignment(exclusive, tuple(sorted(free | set(reserved))), refused)
+
+
+def _take(topology: CpuTopology, free: set[int], count: int, options: StaticOptions) -> tuple[int, ...]:
+    threads = topology.average("core")
+    if options.full_pcpus_only and count % threads:
+        raise PlanError(f"SMT Alignment Error: requested {count} cpus not multiple cpus per core = {threads}")
+    return assign_cpus(topology, free, count, options.assignment)
