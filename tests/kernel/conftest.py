@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -208,3 +209,21 @@ def block_device(kernel_is_host: bool) -> str:
         pytest.skip("needs a disk of the guest's own")
     device = Path(path).stat().st_rdev
     return f"{os.major(device)}:{os.minor(device)}"
+
+
+@pytest.fixture
+def disk_path(block_device: str) -> str:
+    """The guest's own disk, to be overwritten at will."""
+    del block_device
+    return os.environ["QOS_LAB_DISK"]
+
+
+@pytest.fixture
+def disk_folder(disk_path: str) -> Iterator[Path]:
+    """A fresh ext4 file system on the guest's own disk."""
+    folder = Path("/run/tmp/disk")
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", disk_path], check=True)
+    subprocess.run(["mount", disk_path, str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
