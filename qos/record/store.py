@@ -125,6 +125,21 @@ def find_recordings(path: Path) -> tuple[Path, ...]:
     return found
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file at once or not at all, its folder made where missing.
+
+    Raises:
+        RecordingError: it cannot be written; the reason in words.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_synced(beside, text.encode())
+        beside.replace(path)
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written: {error.strerror}") from None
+
+
 def _check_replaceable(path: Path) -> None:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise RecordingError(f"{path}: exists and is not a directory; a recording is not written over it")

@@ -1,0 +1,121 @@
+"""`qos test`: scenarios' promises and baselines, several seeds where chance has a part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from qos.check.baseline import compare, figures, from_text, to_text
+from qos.check.expectations import evaluate
+from qos.check.outcome import Outcome, of_verdicts
+from qos.errors import InputError, SourceRef
+from qos.experiment.simulate import simulate
+from qos.model.sample import Recording
+from qos.record.store import write_text
+from qos.record.summarize import summarize
+from qos.scenario.load import read_bytes, read_documents
+from qos.scenario.scenario import Scenario, load_scenario
+
+SEEDS: Final = 3
+_KIND: Final = "Scenario"
+_GROUP: Final = "qos.dev/"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """How `qos test` runs.
+
+    Attributes:
+        seeds: runs of a scenario in which chance has a part; others run once.
+        baseline: folder of committed figures, None to compare with none.
+        accept: rewrite the figures instead of comparing.
+        workers: processes; 0 is one a core.
+    """
+
+    seeds: int = SEEDS
+    baseline: Path | None = None
+    accept: bool = False
+    workers: int = 0
+
+
+def check(paths: Sequence[str], options: CheckOptions) -> list[Outcome]:
+    """Outcomes of every scenario found under ``paths``, in order of their paths.
+
+    Raises:
+        InputError: no scenario was found, or one is malformed.
+    """
+    files = find_scenarios(paths)
+    if not files:
+        raise InputError("no scenario found", value=" ".join(paths), expected="files of kind: Scenario")
+    workers = options.workers or os.cpu_count() or 1
+    if workers == 1 or len(files) == 1:
+        checked: Iterable[list[Outcome]] = [check_scenario(file, options) for file in files]
+        return [outcome for outcomes in checked for outcome in outcomes]
+    with ProcessPoolExecutor(min(workers, len(files))) as pool:
+        checked = pool.map(check_scenario, files, [options] * len(files))
+        return [outcome for outcomes in checked for outcome in outcomes]
+
+
+def find_scenarios(paths: Sequence[str]) -> list[str]:
+    """Files of kind Scenario among ``paths``; folders are searched, other documents passed over."""
+    found = []
+    for document in read_documents(paths):
+        if isinstance(document, InputError):
+            raise document
+        data = document.data
+        if (
+            isinstance(data, dict)
+            and data.get("kind") == _KIND
+            and str(data.get("apiVersion")).startswith(_GROUP)
+        ):
+            found.append(document.source.file)
+    return list(dict.fromkeys(found))
+
+
+def check_scenario(path: str, options: CheckOptions) -> list[Outcome]:
+    """Outcomes of one scenario: its promises, then its baseline."""
+    scenario = load_scenario(path)
+    count = options.seeds if is_random(scenario) else 1
+    runs = [run for seed in range(count) for run in simulate(scenario, seed=scenario.seed + seed)]
+    outcomes = promises(scenario, runs)
+    if options.baseline is not None:
+        outcomes += _against_baseline(
+            scenario, runs, options.baseline / f"{scenario.name}.json", options.accept
+        )
+    return outcomes
+
+
+def promises(scenario: Scenario, runs: Sequence[Recording]) -> list[Outcome]:
+    """One outcome a promise, policy and subject; each knows the line it stands on."""
+    return [
+        outcome
+        for expectation, source in scenario.expect
+        for outcome in of_verdicts(scenario.name, evaluate([expectation], runs), source)
+    ]
+
+
+def is_random(scenario: Scenario) -> bool:
+    """Whether another seed could give another result."""
+    shapes = [load.cpu for load in scenario.demand.values() if load.cpu is not None]
+    return any(
+        cpu.shape == "requests" and (cpu.arrivals == "poisson" or cpu.cost != "constant") for cpu in shapes
+    )
+
+
+def _against_baseline(
+    scenario: Scenario, runs: Sequence[Recording], path: Path, accept: bool
+) -> list[Outcome]:
+    now = figures([summarize(run) for run in runs])
+    if accept:
+        write_text(path, to_text(now))
+        return [Outcome(scenario.name, f"baseline written: {path.name}", "passed", "", "baseline")]
+    source = SourceRef(str(path), 1)
+    if not path.exists():
+        why = "no baseline; write one with qos test --accept"
+        return [Outcome(scenario.name, "baseline", "failed", why, "baseline", source)]
+    text = read_bytes(path).decode("utf-8", "replace")
+    return compare(scenario.name, from_text(text, source), now, source)
