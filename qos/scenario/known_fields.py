@@ -15,6 +15,59 @@ from typing import Any, Final, Literal
 Severity = Literal["error", "warning"]
 
 _FIELDS: Final[Mapping[str, str]] = {
+    "Node": "apiVersion kind metadata:ObjectMeta spec:NodeSpec status:NodeStatus",
+    "NodeSpec": """
+        configSource externalID podCIDR podCIDRs podPreemptionPolicy providerID taints:Taint unschedulable
+    """,
+    "NodeStatus": """
+        addresses allocatable capacity conditions config daemonEndpoints declaredFeatures features images
+        nodeInfo:NodeSystemInfo phase runtimeHandlers volumesAttached volumesInUse
+    """,
+    "NodeSystemInfo": """
+        architecture bootID containerRuntimeVersion kernelVersion kubeProxyVersion kubeletVersion
+        machineID operatingSystem osImage runningInUserNamespace swap:NodeSwapStatus systemUUID
+    """,
+    "NodeSwapStatus": "capacity",
+    "Taint": "effect key timeAdded value",
+    "LimitRange": "apiVersion kind metadata:ObjectMeta spec:LimitRangeSpec",
+    "LimitRangeSpec": "limits:LimitRangeItem",
+    "LimitRangeItem": "default defaultRequest max maxLimitRequestRatio min type",
+    "ResourceQuota": "apiVersion kind metadata:ObjectMeta spec:ResourceQuotaSpec status",
+    "ResourceQuotaSpec": "hard scopeSelector scopes",
+    "PriorityClass": "apiVersion description globalDefault kind metadata:ObjectMeta preemptionPolicy value",
+    "RuntimeClass": "apiVersion handler kind metadata:ObjectMeta overhead:Overhead scheduling",
+    "Overhead": "podFixed",
+    "KubeletConfiguration": """
+        address allowedUnsafeSysctls apiVersion authentication authorization cgroupDriver cgroupRoot
+        cgroupsPerQOS clusterDNS clusterDomain configMapAndSecretChangeDetectionStrategy
+        containerLogMaxFiles containerLogMaxSize containerLogMaxWorkers containerLogMonitorInterval
+        containerRuntimeEndpoint contentType cpuCFSQuota cpuCFSQuotaPeriod cpuManagerPolicy
+        cpuManagerPolicyOptions cpuManagerReconcilePeriod crashLoopBackOff enableContentionProfiling
+        enableControllerAttachDetach enableDebugFlagsHandler enableDebuggingHandlers
+        enableProfilingHandler enableServer enableSystemLogHandler enableSystemLogQuery
+        enforceNodeAllocatable eventBurst eventRecordQPS evictionHard evictionMaxPodGracePeriod
+        evictionMinimumReclaim evictionPressureTransitionPeriod evictionSoft evictionSoftGracePeriod
+        failCgroupV1 failSwapOn featureGates fileCheckFrequency hairpinMode healthzBindAddress
+        healthzPort httpCheckFrequency imageGCHighThresholdPercent imageGCLowThresholdPercent
+        imageMaximumGCAge imageMinimumGCAge imagePullCredentialsVerificationPolicy imageServiceEndpoint
+        iptablesDropBit iptablesMasqueradeBit kernelMemcgNotification kind kubeAPIBurst kubeAPIQPS
+        kubeReserved kubeReservedCgroup kubeletCgroups localStorageCapacityIsolation logging
+        makeIPTablesUtilChains maxOpenFiles maxParallelImagePulls maxPods memoryManagerPolicy
+        memoryReservationPolicy memorySwap:MemorySwap memoryThrottlingFactor mergeDefaultEvictionSettings
+        nodeLeaseDurationSeconds nodeStatusMaxImages nodeStatusReportFrequency
+        nodeStatusUpdateFrequency oomScoreAdj podCIDR podLogsDir podPidsLimit podsPerCore port
+        preloadedImagesVerificationAllowlist protectKernelDefaults providerID qosReserved readOnlyPort
+        registerNode registerWithTaints registryBurst registryPullQPS reservedMemory
+        reservedSystemCPUs resolvConf rotateCertificates runOnce runtimeRequestTimeout seccompDefault
+        serializeImagePulls serverTLSBootstrap showHiddenMetricsForVersion shutdownGracePeriod
+        shutdownGracePeriodByPodPriority shutdownGracePeriodCriticalPods singleProcessOOMKill
+        staticPodPath staticPodURL staticPodURLHeader streamingConnectionIdleTimeout syncFrequency
+        systemCgroups systemReserved systemReservedCgroup tlsCertFile tlsCipherSuites
+        tlsCurvePreferences tlsMinVersion tlsPrivateKeyFile topologyManagerPolicy
+        topologyManagerPolicyOptions topologyManagerScope tracing userNamespaces volumePluginDir
+        volumeStatsAggPeriod
+    """,
+    "MemorySwap": "swapBehavior",
     "Pod": "apiVersion kind metadata:ObjectMeta spec:PodSpec status",
     "PodTemplate": "apiVersion kind metadata:ObjectMeta template:PodTemplateSpec",
     "PodTemplateSpec": "metadata:ObjectMeta spec:PodSpec",
@@ -135,8 +188,11 @@ _DECISIVE: Final = frozenset({
     "DaemonSet", "DaemonSetSpec", "ReplicaSet", "ReplicaSetSpec", "ReplicationController",
     "ReplicationControllerSpec", "Job", "JobSpec", "CronJob", "CronJobSpec", "JobTemplateSpec", "PodSpec",
     "Container", "EphemeralContainer", "ResourceRequirements", "ContainerResizePolicy", "ObjectMeta",
-    "EmptyDirVolumeSource",
+    "EmptyDirVolumeSource", "LimitRange", "LimitRangeSpec", "LimitRangeItem", "ResourceQuotaSpec",
+    "PriorityClass", "RuntimeClass", "Overhead", "MemorySwap",
 })  # fmt: skip
+# Of these only what is nearly a known name is an error: the list is long and grows with every version.
+_ONLY_NEAR: Final = frozenset({"KubeletConfiguration", "Node", "NodeSpec", "NodeStatus", "NodeSystemInfo"})
 
 Unknown = tuple[tuple[str | int, ...], str, Severity, str | None]
 
@@ -167,10 +223,11 @@ def unknown_fields(data: Any, type_name: str, path: tuple[str | int, ...] = ()) 
         return
     known = fields_of(type_name)
     if not data.keys() <= known.keys():
-        severity: Severity = "error" if type_name in _DECISIVE else "warning"
         for name in data:
             if name not in known:
-                yield (*path, name), name, severity, nearest(name, known)
+                close = nearest(name, known)
+                decisive = type_name in _DECISIVE or (close is not None and type_name in _ONLY_NEAR)
+                yield (*path, name), name, "error" if decisive else "warning", close
     for name, type_ in _typed_fields(type_name):
         if name in data:
             yield from unknown_fields(data[name], type_, (*path, name))

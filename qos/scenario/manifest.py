@@ -19,7 +19,7 @@ from qos.scenario.admission import admit
 from qos.scenario.cluster_objects import LimitRange, PriorityClass, ResourceQuota, RuntimeClass
 from qos.scenario.load import Document, garbage_collector_paused, read_documents
 from qos.scenario.pod_document import SourcedPod, has_pod_spec, pods_of
-from qos.scenario.validation import validate
+from qos.scenario.validation import one_or_all, unknown_field_errors, validate
 from qos.scenario.workload_kinds import api_group, workload_kind
 
 MAX_LIST_DEPTH: Final = 5
@@ -188,6 +188,10 @@ def _known_kind(document: Document, kind: str, api_version: str, found: _Found) 
         return
     known = _OBJECTS.get(kind)
     if known is not None and (not api_version or group == known[0]):
+        errors, warnings = unknown_field_errors(document, kind)
+        if errors:
+            raise one_or_all(errors)
+        found.warnings += warnings
         found.objects.setdefault(known[1], []).append(validate(known[1], document.data, document))
         return
     if group == OWN_GROUP:

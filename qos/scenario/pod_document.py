@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from qos.errors import InputError, SourceRef
 from qos.model.pod import Pod
-from qos.scenario.known_fields import unknown_fields
 from qos.scenario.load import Document, FieldPath
 from qos.scenario.resource_checks import resource_problems
-from qos.scenario.validation import field_text, one_or_all, validate
+from qos.scenario.validation import field_text, one_or_all, unknown_field_errors, validate
 from qos.scenario.workload_kinds import WorkloadKind, at
 from qos.scenario.yaml_marks import template_error
 
@@ -59,7 +58,7 @@ def pods_of(document: Document, kind_name: str, kind: WorkloadKind) -> tuple[Sou
     Raises:
         InputError: something is wrong; InputErrors where several things are.
     """
-    errors, warnings = _unknown(document, kind_name)
+    errors, warnings = unknown_field_errors(document, kind_name)
     errors += _templates(document, kind.template)
     if errors:
         raise one_or_all(errors)
@@ -111,20 +110,6 @@ def _pod_data(owner: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]
     }
     metadata |= {name: inner[name] for name in ("labels", "annotations") if inner.get(name) is not None}
     return {"metadata": metadata, "spec": template.get("spec")}
-
-
-def _unknown(document: Document, kind_name: str) -> tuple[list[InputError], list[InputError]]:
-    errors: list[InputError] = []
-    warnings: list[InputError] = []
-    for path, name, severity, close in unknown_fields(document.data, kind_name):
-        error = InputError(
-            f"unknown field {name!r}",
-            source=document.locate(path, key=True),
-            field=field_text(path),
-            expected=repr(close) if close else "a field that the Kubernetes API knows here",
-        )
-        (errors if severity == "error" else warnings).append(error)
-    return errors, warnings
 
 
 def _templates(document: Document, template: FieldPath) -> list[InputError]:

@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from qos.errors import InputError
-from qos.scenario.known_fields import nearest
+from qos.errors import InputError, InputErrors
+from qos.scenario.known_fields import nearest, unknown_fields
 from qos.scenario.load import Document, FieldPath
 from qos.scenario.yaml_marks import template_error
 
@@ -46,8 +46,6 @@ def validate(model: type[_Model], data: Any, document: Document, prefix: FieldPa
 
 def one_or_all(errors: Sequence[InputError]) -> InputError:
     """The one error, or all of them as one."""
-    from qos.errors import InputErrors  # noqa: PLC0415 - beside its only use
-
     return errors[0] if len(errors) == 1 else InputErrors(errors)
 
 
@@ -143,6 +141,26 @@ def _models_in(annotation: Any) -> Iterator[Any]:
         return
     for argument in getattr(annotation, "__args__", ()):
         yield from _models_in(argument)
+
+
+def unknown_field_errors(
+    document: Document, type_name: str, prefix: FieldPath = ()
+) -> tuple[list[InputError], list[InputError]]:
+    """Errors and warnings for the fields at ``prefix`` that the API's type does not know."""
+    errors: list[InputError] = []
+    warnings: list[InputError] = []
+    data: Any = document.data
+    for step in prefix:
+        data = data[step]
+    for path, name, severity, close in unknown_fields(data, type_name, prefix):
+        error = InputError(
+            f"unknown field {name!r}",
+            source=document.locate(path, key=True),
+            field=field_text(path),
+            expected=repr(close) if close else "a field that the Kubernetes API knows here",
+        )
+        (errors if severity == "error" else warnings).append(error)
+    return errors, warnings
 
 
 def field_text(path: Sequence[str | int]) -> str:
