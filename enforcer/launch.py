@@ -51,6 +51,7 @@ class Command:
         hostname: of a new UTS namespace.
         oom_score_adj: set before the program starts; None leaves the launcher's.
         init: keep a small PID 1 in front that buries orphans and passes signals on.
+        passed: descriptors that stay open, under their numbers.
         body: run this function in the child instead of a program; ``argv`` is then only its name.
     """
 
@@ -63,6 +64,7 @@ class Command:
     hostname: str = ""
     oom_score_adj: int | None = None
     init: bool = False
+    passed: tuple[int, ...] = ()
     body: Body | None = None
 
     def __post_init__(self) -> None:
@@ -238,6 +240,8 @@ def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: in
         namespaces.become(command.who)
         stage = "standard input and output"
         _arrange(stdio)
+        for fd in command.passed:
+            os.set_inheritable(fd, True)
         if command.init and (below := os.fork()) != 0:
             os.close(report)
             os._exit(namespaces.reap_until_exit(below))

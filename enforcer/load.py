@@ -1,0 +1,323 @@
+"""Calibrated load: processes that carry out a Workload for real, inside its cgroup.
+
+CPU work arrives by a feed of (time, CPU seconds) that the caller hands in, the very one the simulator
+computes with: both kernels are asked the same. Pieces lie in a shared queue; each worker takes the oldest,
+waits for its time if it is still to come, and burns exactly its CPU time, its own housekeeping included.
+
+A load is started in three steps, so that many begin at one moment: :func:`start_load` (processes exist
+and wait), :meth:`LoadProcess.wait_ready`, :meth:`LoadProcess.go`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enforcer.cgroup_text import parse_flat_keyed
+from enforcer.cgroupfs import CgroupFS
+from enforcer.launch import Child, Command, launch
+from enforcer.load_child import GO
+from enforcer.load_cpu import RECORD
+from enforcer.load_shapes import other_shapes
+from enforcer.procfs import ProcFS
+from qos.errors import HostError
+from qos.model.workload import Workload
+
+Floats = NDArray[np.float64]
+Feed = Iterator[tuple[Floats, Floats]]
+Kind = Literal["spin", "work", "requests", "batch"]
+AHEAD_SECONDS: Final = 120.0
+"""How far before its time work lies in the queue."""
+
+_BATCH_PIECES: Final = 200
+_BATCH_PIECE_SECONDS: Final = 0.01
+_PROGRAM: Final = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from enforcer.load_child import main; main(sys.argv)"
+)
+_ROOT: Final = str(Path(__file__).resolve().parents[1])
+
+
+@dataclass(frozen=True, slots=True)
+class CpuDemand:
+    """What a CPU shape wants, ready to be carried out.
+
+    Attributes:
+        kind: ``spin`` (always running), ``work`` (pieces shared by the threads), ``requests`` (each on one
+            thread), ``batch`` (one finite job).
+        threads: processes that work, each on one CPU at a time.
+        feed: (times (N,), CPU seconds (N,)), again and again in order of time; of ``spin`` the start, and
+            the stop if there is one.
+    """
+
+    kind: Kind
+    threads: int
+    feed: Feed
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What the load's own processes cost before the start: not part of the workload.
+
+    Attributes:
+        cpu_seconds: CPU time of the cgroup at the start.
+        bytes: memory charged to the cgroup at the start; counted as part of the anonymous memory wanted.
+        processes: of the load, its parent included.
+    """
+
+    cpu_seconds: float
+    bytes: int
+    processes: int
+
+
+class LoadProcess:
+    """A load in its cgroup, made by :func:`start_load`.
+
+    Attributes:
+        child: its parent process, PID 1 of the load's own PID namespace.
+        given_cpu_seconds: CPU time of all pieces done so far, as far as :meth:`results` has read them.
+    """
+
+    def __init__(
+        self,
+        fs: CgroupFS,
+        cgroup: str,
+        child: Child,
+        cpu: CpuDemand | None,
+        fds: dict[str, int],
+        processes: int,
+    ) -> None:
+        self._fs = fs
+        self._cgroup = cgroup
+        self.child = child
+        self._cpu = cpu
+        self._fds = fds
+        self._processes = processes
+        self._start: float | None = None
+        self._written = 0
+        self._read = 0
+        self._fed_until = -1.0
+        self._pieces: list[Floats] = []
+        self._batch: list[Floats] = []
+        self.given_cpu_seconds = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def wait_ready(self, timeout_seconds: float = 60.0) -> None:
+        """Wait until all its processes exist.
+
+        Raises:
+            HostError: they do not in time, or the load ended.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        ready = self._fds["ready"]
+        while True:
+            readable, _, _ = select.select([ready], [], [], max(0.0, deadline - time.monotonic()))
+            if not readable:
+                raise HostError(f"{self._fs.root / self._cgroup}: load not ready after {timeout_seconds:g} s")
+            if os.read(ready, 1):
+                return
+            raise HostError(
+                f"{self._fs.root / self._cgroup}: load ended with {self.child.wait(5.0)} before its start"
+            )
+
+    def go(self, start: float | None = None) -> Overhead:
+        """Begin, at a moment of the monotonic clock (None: now).
+
+        Returns:
+            What the processes cost so far.
+
+        Raises:
+            HostError: the load ended meanwhile.
+        """
+        self._start = time.monotonic() if start is None else start
+        self.feed_until(AHEAD_SECONDS)
+        current = self._fs.read_or_none(self._cgroup, "memory.current")
+        stat = self._fs.read_or_none(self._cgroup, "cpu.stat")
+        usage = parse_flat_keyed(stat).get("usage_usec", 0) if stat else 0
+        overhead = Overhead(usage / 1e6, int(current or 0), self._processes)
+        try:
+            for _ in range(self._processes - 1):
+                os.write(self._fds["go"], GO.pack(self._start, overhead.bytes))
+        except BrokenPipeError as error:
+            raise HostError(f"{self._fs.root / self._cgroup}: the load ended before its start") from error
+        return overhead
+
+    def feed_until(self, seconds: float) -> None:
+        """Queue all work that arrives before ``seconds`` (after the start); repeat as time passes."""
+        if self._cpu is None or self._cpu.kind == "spin":
+            return
+        while self._fed_until < seconds:
+            chunk = next(self._cpu.feed, None)
+            if chunk is None:
+                self._fed_until = float("inf")
+                self._append(np.array([np.nan]), np.array([np.nan]))
+                return
+            times, costs = _pieces_of(self._cpu, *chunk)
+            if len(times):
+                self._fed_until = float(times[-1])
+                self._append(times, costs)
+
+    def results(self) -> tuple[Floats, Floats]:
+        """What was completed since the last call: requests, or the batch job once all of it is done.
+
+        Returns:
+            Arrivals (R,) in seconds after the start, and latencies (R,) from then to completion.
+        """
+        done = self._new_results()
+        if self._cpu is None or self._cpu.kind not in ("requests", "batch"):
+            return np.empty(0), np.empty(0)
+        if self._cpu.kind == "requests":
+            return done[:, 0].copy(), done[:, 1].copy()
+        self._batch.append(done)
+        together = np.concatenate(self._batch)
+        pieces = self._written - 1 if self._fed_until == float("inf") else self._written
+        if not len(done) or len(together) < pieces:
+            return np.empty(0), np.empty(0)
+        return together[:1, 0], np.array([together.sum(axis=1).max() - together[0, 0]])
+
+    def poll(self) -> int | None:
+        """Exit code of the load, None while it runs; see :meth:`Child.poll`."""
+        return self.child.poll()
+
+    def close(self) -> None:
+        """Release all descriptors; the processes go on (kill the cgroup to end them)."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds = {}
+        self.child.close()
+
+    def _append(self, times: Floats, costs: Floats) -> None:
+        records = np.column_stack([times, costs]).astype(np.float64).tobytes()
+        os.pwrite(self._fds["queue"], records, self._written * RECORD.size)
+        self._written += len(times)
+        self._pieces.append(costs)
+
+    def _new_results(self) -> Floats:
+        text = b""
+        while chunk := os.pread(self._fds["results"], 1 << 20, self._read + len(text)):
+            text += chunk
+        whole = len(text) - len(text) % RECORD.size
+        self._read += whole
+        done: Floats = np.frombuffer(text[:whole], dtype=np.float64).reshape(-1, 2)
+        count = self._read // RECORD.size
+        if self._pieces:
+            self.given_cpu_seconds = float(np.concatenate(self._pieces)[:count].sum())
+        return done
+
+
+def start_load(
+    fs: CgroupFS,
+    cgroup: str,
+    workload: Workload,
+    cpu: CpuDemand | None,
+    *,
+    oom_score_adj: int | None = None,
+    scratch: Path | None = None,
+    peer: tuple[str, int] | None = None,
+    stderr: int = 2,
+    proc: ProcFS | None = None,
+) -> LoadProcess:
+    """Put a load's processes into a cgroup, where they wait for the start.
+
+    Args:
+        fs: the tree.
+        cgroup: a leaf of it.
+        workload: its memory, disk and network shapes.
+        cpu: its CPU shape, ready to be carried out; None where it has none.
+        oom_score_adj: of every process.
+        scratch: directory on the disk that page cache and disk shapes are about.
+        peer: host and port that network traffic is sent to, or received at.
+        stderr: descriptor for complaints.
+        proc: where /proc is.
+
+    Raises:
+        CgroupError: no such cgroup, or not a leaf.
+        HostError: it cannot be started, or a shape needs a ``scratch`` directory or a ``peer``.
+    """
+    with ExitStack() as undo:
+        passed = other_shapes(workload, scratch, peer, undo)
+        fds = _descriptors(undo)
+        spec: dict[str, Any] = {
+            "queue": fds["queue"],
+            "results": fds["results"],
+            "ready": fds["ready_write"],
+            "go": fds["go_read"],
+            "others": passed.shapes,
+        }
+        if cpu is not None:
+            spec["cpu"] = _cpu_spec(cpu)
+        command = Command(
+            (sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT, json.dumps(spec)),
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1"},
+            new_namespaces=frozenset({"pid"} if os.geteuid() == 0 else {"pid", "user"}),
+            oom_score_adj=oom_score_adj,
+            passed=(fds["queue"], fds["results"], fds["ready_write"], fds["go_read"], *passed.fds),
+        )
+        child = launch(fs, cgroup, command, stdout=stderr, stderr=stderr, proc=proc)
+        kept = {"queue": fds["queue"], "results": fds["results"], "ready": fds["ready"], "go": fds["go"]}
+        os.close(fds["ready_write"])
+        os.close(fds["go_read"])
+        for fd in passed.fds:
+            os.close(fd)
+        undo.pop_all()
+    processes = 1 + len(passed.shapes) + (cpu.threads if cpu else 0)
+    return LoadProcess(fs, cgroup, child, cpu, kept, processes)
+
+
+def _descriptors(undo: ExitStack) -> dict[str, int]:
+    ready, ready_write = os.pipe()
+    go_read, go = os.pipe()
+    fds = {
+        "queue": os.memfd_create("qos-load-queue"),
+        "results": os.memfd_create("qos-load-results"),
+        "ready": ready,
+        "ready_write": ready_write,
+        "go_read": go_read,
+        "go": go,
+    }
+    for fd in fds.values():
+        undo.callback(os.close, fd)
+    return fds
+
+
+def _cpu_spec(cpu: CpuDemand) -> dict[str, Any]:
+    if cpu.kind != "spin":
+        return {"kind": cpu.kind, "threads": cpu.threads}
+    times, _ = next(cpu.feed)
+    return {
+        "kind": "spin",
+        "threads": cpu.threads,
+        "start": float(times[0]),
+        "stop": float(times[1]) if len(times) > 1 else None,
+    }
+
+
+def _pieces_of(cpu: CpuDemand, times: Floats, costs: Floats) -> tuple[Floats, Floats]:
+    """A feed's chunk as pieces for the workers: each thread its part; a batch finer, so that all end at once.
+
+    Requests stay whole. Pieces without work are left out.
+    """
+    if cpu.kind == "requests":
+        return times, costs
+    parts = cpu.threads
+    if cpu.kind == "batch":
+        finest = max(_BATCH_PIECE_SECONDS, float(costs.sum()) / _BATCH_PIECES)
+        parts = max(parts, int(float(costs.max()) / finest))
+        parts += -parts % cpu.threads
+    wanted = costs > 0.0
+    return np.repeat(times[wanted], parts), np.repeat(costs[wanted] / parts, parts)
