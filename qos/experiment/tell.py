@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any, Final
 from qos.model.sample import Recording
 from qos.model.summary import Summary, WorkloadSummary
 from qos.record.answer import answer, to_json
+from qos.record.compare import Difference, compare
 from qos.record.summarize import summarize
 from qos.record.words import duration_text, percent_text
 
 TABLE_HEADERS: Final = (
     "WORKLOAD", "CLASS", "POLICY", "P50", "P99", "DONE", "THROTTLED", "WAIT-CPU", "MEM-PEAK", "KILLED",
 )  # fmt: skip
+DIFFERENCE_HEADERS: Final = ("SUBJECT", "METRIC", "BEFORE", "AFTER", "CHANGE")
 _MEBIBYTE: Final = 1 << 20
 
 
@@ -87,9 +90,53 @@ def write_results(told: Told, folder: Path, *, report: bool, record: bool) -> di
             write_recording(recording, folder / recording.policy)
         written["recording"] = folder
     if report:
-        from qos.report.page import write_report
-
         path = folder.with_suffix(".html")
-        write_report(told.recordings, told.summaries, told.answer, path)
+        write_page(told, path)
         written["report"] = path
     return written
+
+
+def write_page(told: Told, path: Path) -> None:
+    """Write the self-contained HTML report."""
+    from qos.report.page import write_report
+
+    write_report(told.recordings, told.summaries, told.answer, path)
+
+
+def read_all(paths: Sequence[Path]) -> list[Recording]:
+    """The recordings at ``paths``, or directly below them.
+
+    Raises:
+        qos.errors.RecordingError: none there, or one is damaged.
+    """
+    from qos.record.store import find_recordings, read_recording
+
+    return [read_recording(found) for path in paths for found in find_recordings(path)]
+
+
+def differences(before: Path, after: Path) -> tuple[Difference, ...]:
+    """What differs between two recordings, the largest change first."""
+    old, new = (summarize(recording) for path in (before, after) for recording in read_all([path])[:1])
+    return tuple(sorted(compare(old, new), key=lambda difference: -abs(difference.change or math.inf)))
+
+
+def difference_rows(found: Sequence[Difference]) -> list[tuple[str, ...]]:
+    """Cells of :data:`DIFFERENCE_HEADERS`."""
+    return [
+        (
+            difference.subject or "(node)",
+            difference.metric,
+            *map(_number, (difference.old, difference.new)),
+            _change(difference),
+        )
+        for difference in found
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"
+
+
+def _change(difference: Difference) -> str:
+    change = difference.change
+    return "-" if change is None or math.isinf(change) else f"{change:+.1%}"
