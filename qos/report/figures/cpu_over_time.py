@@ -1,0 +1,81 @@
+"""CPU used over time, against request and limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qos.report import theme
+from qos.report.picture import Absent, Panel, Picture, noted
+from qos.report.rows import level, rows_figure, span_of
+from qos.report.run import Run, chosen, left_out
+from qos.report.series import compact, rate, summed, thinned
+
+_COLUMN = "cpu_stat_usage_usec"
+
+
+def draw(runs: Sequence[Run]) -> Picture | Absent:
+    """Rows of workloads: CPUs used (area), requested (dots), allowed by cpu.max (line)."""
+    workloads = [name for name in chosen(runs) if any(run.column(name, _COLUMN) is not None for run in runs)]
+    if not workloads:
+        return Absent("no cpu.stat usage_usec was read")
+    panels = tuple(Panel(run.policy, _panel(run, runs, workloads)) for run in runs)
+    return Picture(
+        "Who got the CPU, and when?",
+        "CPUs used over time (area), against what was requested (dotted) and what cpu.max allows (line).",
+        panels,
+        noted(left_out(runs)),
+    )
+
+
+def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str]) -> Any:
+    figure = rows_figure(run, workloads, "CPUs")
+    span = span_of(runs)
+    told: set[str] = set()
+    for row, name in enumerate(workloads, start=1):
+        values = run.column(name, _COLUMN)
+        if values is not None:
+            times, rates = rate(run.recording.samples.times, summed(values))
+            figure.add_trace(_area(times, rates / 1e6, run.qos_class(name)), row=row, col=1)
+        for title, value, dash in (
+            ("request", run.total(name, "cpuRequest"), "dot"),
+            ("limit", run.cpu_limit(name), "solid"),
+        ):
+            if value is not None:
+                figure.add_trace(level(title, value, span, dash, title not in told), row=row, col=1)
+                told.add(title)
+        figure.update_yaxes(range=[0, _top(runs, name) * 1.12], row=row)
+    figure.update_xaxes(range=list(span))
+    return figure
+
+
+def _area(times: Any, cpus: Any, qos_class: str) -> dict[str, Any]:
+    colour = theme.class_colour(qos_class)
+    x, y = thinned(times, cpus)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": compact(x),
+        "y": compact(y),
+        "name": "used",
+        "showlegend": False,
+        "line": {"color": colour, "width": 1.2},
+        "fill": "tozeroy",
+        "fillcolor": theme.faint(colour),
+        "hovertemplate": "used %{y:.3~g} CPUs<extra></extra>",
+    }
+
+
+def _top(runs: Sequence[Run], name: str) -> float:
+    """The highest value over all policies, so that panels can be compared."""
+    tops = [0.01]
+    for run in runs:
+        values = run.column(name, _COLUMN)
+        if values is not None and len(values) > 1:
+            tops.append(
+                float(np.nanmax(rate(run.recording.samples.times, summed(values))[1], initial=0.0)) / 1e6
+            )
+        tops += [value for value in (run.total(name, "cpuRequest"), run.cpu_limit(name)) if value is not None]
+    return max(tops)

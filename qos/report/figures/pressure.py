@@ -1,0 +1,83 @@
+"""Pressure: how much of the time work stood still for want of CPU, memory or I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from plotly.subplots import make_subplots
+
+from qos.report import theme
+from qos.report.picture import Absent, Panel, Picture, dashes, label, noted
+from qos.report.rows import span_of
+from qos.report.run import Run, chosen, left_out
+from qos.report.series import compact, rate, thinned
+
+_RESOURCES: Final = {
+    "CPU": "cpu_pressure_some_total",
+    "memory": "memory_pressure_some_total",
+    "I/O": "io_pressure_some_total",
+}
+_ROW_HEIGHT: Final = 130
+
+
+def draw(runs: Sequence[Run]) -> Picture | Absent:
+    """A row a resource, a line a workload: part of the time in which some task waited for it."""
+    workloads = chosen(runs)
+    rows = [
+        resource
+        for resource, column in _RESOURCES.items()
+        if any(_moved(run, name, column) for run in runs for name in workloads)
+    ]
+    if not rows:
+        return Absent("no pressure (cpu, memory, io.pressure) was read, or there was none")
+    return Picture(
+        "Where did work stand still?",
+        "Part of the time in which some task waited for the resource (pressure some), the worst container of "
+        "each workload. CPU pressure includes the wait for a workload's own limit.",
+        tuple(Panel(run.policy, _panel(run, runs, rows, workloads)) for run in runs),
+        noted(left_out(runs)),
+    )
+
+
+def _moved(run: Run, name: str, column: str) -> bool:
+    values = run.column(name, column)
+    return values is not None and float(np.nanmax(values)) > float(np.nanmin(values))
+
+
+def _panel(run: Run, runs: Sequence[Run], rows: Sequence[str], workloads: Sequence[str]) -> Any:
+    count = len(rows)
+    height = 102 + _ROW_HEIGHT * count
+    figure = make_subplots(rows=count, cols=1, shared_xaxes=True, vertical_spacing=26 / (height * 1.0))
+    figure.update_layout(template=None, **theme.layout(height, margin={"l": 8, "r": 12, "t": 58, "b": 44}))
+    figure.update_xaxes(**theme.axis(), range=list(span_of(runs)))
+    figure.update_xaxes(title_text="time (s)", row=count)
+    styles = dashes(run, workloads)
+    told: set[str] = set()
+    for row, resource in enumerate(rows, start=1):
+        figure.update_yaxes(**theme.axis(resource, tickformat=".0%", nticks=4, rangemode="tozero"), row=row)
+        for name in workloads:
+            values = run.column(name, _RESOURCES[resource])
+            if values is None:
+                continue
+            trace = _line(run, name, values, styles[name])
+            trace["showlegend"] = name not in told
+            told.add(name)
+            figure.add_trace(trace, row=row, col=1)
+    return figure
+
+
+def _line(run: Run, name: str, values: Any, dash: str) -> dict[str, Any]:
+    times, rates = zip(*(rate(run.recording.samples.times, series) for series in values.T), strict=True)
+    x, y = thinned(times[0], np.fmax.reduce(np.array(rates), axis=0) / 1e6)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": compact(x),
+        "y": compact(np.clip(y, 0.0, 1.0)),
+        "name": label(name),
+        "legendgroup": name,
+        "line": {"color": theme.class_colour(run.qos_class(name)), "width": 1.4, "dash": dash},
+        "hovertemplate": f"{label(name)} %{{y:.1%}}<extra></extra>",
+    }

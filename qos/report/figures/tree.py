@@ -1,0 +1,139 @@
+"""The tree of cgroups with the values of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from qos.model.cgroup import ROOT, CgroupName, parent
+from qos.report import theme
+from qos.report.picture import Absent, Panel, Picture, label, noted
+from qos.report.run import Run
+
+_MOST: Final = 400
+_SHOWN: Final = ("cpu.weight", "cpu.max", "memory.min", "memory.low", "memory.high", "memory.max")
+_BYTES: Final = (("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10))
+_TOP_CLASS: Final = {"burstable": "Burstable", "besteffort": "BestEffort"}
+
+Files = Mapping[CgroupName, Mapping[str, str]]
+
+
+def draw(runs: Sequence[Run]) -> Picture | Absent:
+    """One tree of all policies' cgroups; a value that differs names its policies."""
+    names = _complete(dict.fromkeys(name for run in runs for name in run.recording.files))
+    if not names:
+        return Absent("the recording holds no plan")
+    shown = names[:_MOST]
+    note = f"{_MOST} of {len(names)} cgroups are drawn." if len(names) > _MOST else ""
+    return Picture(
+        "What was written into which cgroup?",
+        "The cgroup tree, children to the right of their parent; a value that differs between policies is "
+        "marked with ≠. Point at a cgroup for all its files under each policy; click one to enlarge it.",
+        (Panel("", _figure(runs, shown)),),
+        noted(note),
+        wide=True,
+    )
+
+
+def _complete(names: Mapping[CgroupName, None]) -> list[CgroupName]:
+    """The cgroups and all above them, parents first."""
+    every: set[CgroupName] = set()
+    for name in names:
+        above = name
+        while above != ROOT and above not in every:
+            every.add(above)
+            above = parent(above)
+    return sorted(every, key=lambda name: (name.count("/"), name))
+
+
+def _figure(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[str, Any]:
+    classes = _classes(runs, names)
+    leaves = len(names) - len({parent(name) for name in names if parent(name) != ROOT})
+    trace = {
+        "type": "icicle",
+        "ids": list(names),
+        "parents": [parent(name) for name in names],
+        "labels": [label(name.rpartition("/")[2]) for name in names],
+        "text": [_text(runs, name) for name in names],
+        "hovertext": [_hover(runs, name) for name in names],
+        "texttemplate": "<b>%{label}</b><br>%{text}",
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "marker": {
+            "colors": [theme.faint(theme.class_colour(classes.get(name, "")), 0.28) for name in names],
+            "line": {"color": theme.PAPER, "width": 2},
+        },
+        "textfont": {"color": theme.INK, "size": 11},
+        "textposition": "middle left",
+        "tiling": {"orientation": "h", "pad": 1},
+        "pathbar": {"visible": True, "thickness": 20, "textfont": {"color": theme.INK}},
+        "root": {"color": "rgba(0,0,0,0)"},
+        "count": "leaves",
+    }
+    height = min(900, max(260, 40 + 52 * leaves))
+    margin = {"l": 0, "r": 0, "t": 28, "b": 4}
+    return {"data": [trace], "layout": theme.layout(height, margin=margin, showlegend=False)}
+
+
+def _classes(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[CgroupName, str]:
+    """The QOSClass of pods and containers as recorded, and of the kubelet's own levels by their name."""
+    found: dict[CgroupName, str] = {}
+    for run in runs:
+        for record in run.recording.pods:
+            for key in ("cgroup", "podCgroup"):
+                if record.get(key) and record.get("qosClass"):
+                    found[CgroupName(str(record[key]))] = str(record["qosClass"])
+    for name in names:
+        top, _, rest = name.partition("/")
+        if top == "kubepods" and rest in _TOP_CLASS:
+            found.setdefault(name, _TOP_CLASS[rest])
+    return found
+
+
+def _text(runs: Sequence[Run], name: CgroupName) -> str:
+    """The values that matter most; under the first policy, where they differ."""
+    parts = []
+    for file in _SHOWN:
+        values = list(dict.fromkeys(run.recording.files.get(name, {}).get(file) for run in runs))
+        first = next((value for value in values if value is not None), None)
+        if first is not None and not (len(values) == 1 and first.split()[0] == "max"):
+            parts.append(f"{file} {label(_short(file, first))}{' ≠' if len(values) > 1 else ''}")
+    return " · ".join(parts[:2]) + ("<br>" + " · ".join(parts[2:]) if parts[2:] else "")
+
+
+def _hover(runs: Sequence[Run], name: CgroupName) -> str:
+    files = dict.fromkeys(file for run in runs for file in run.recording.files.get(name, {}))
+    lines = [f"<b>{label(name)}</b>"]
+    for file in files:
+        values: dict[str | None, list[str]] = {}
+        for run in runs:
+            values.setdefault(run.recording.files.get(name, {}).get(file), []).append(run.policy)
+        if len(values) == 1:
+            lines.append(f"{file}: {label(_long(file, next(iter(values))))}")
+        else:
+            lines += [
+                f"{file}: {label(_long(file, v))} ({label(', '.join(who))})" for v, who in values.items()
+            ]
+    return "<br>".join(lines if files else [*lines, "no file is managed here"])
+
+
+def _long(file: str, value: str | None) -> str:
+    if value is None:
+        return "not managed"
+    short = _short(file, value)
+    flat = value.replace("\n", "; ")
+    return flat if short == flat else f"{flat} = {short}"
+
+
+def _short(file: str, value: str) -> str:
+    """A value as a person says it: "50000 100000" of cpu.max is 0.5 CPU, bytes in powers of 1024."""
+    words = value.split()
+    if file == "cpu.max" and len(words) == 2 and all(word.isdigit() for word in words):
+        return f"{int(words[0]) / int(words[1]):g} CPU"
+    if file == "cpu.max":
+        return "max"
+    if file.startswith(("memory.", "hugetlb.")) and value.isdigit() and file != "memory.oom.group":
+        size = int(value)
+        for unit, power in _BYTES:
+            if size >= 1 << power:
+                return f"{size / (1 << power):.4g}{unit}"
+    return value.replace("\n", "; ")

@@ -1,0 +1,210 @@
+"""One self-contained page of any recordings: opened offline, forwarded as one file, printed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from qos.errors import RecordingError
+from qos.model.sample import Recording
+from qos.model.summary import Summary
+from qos.report.picture import Absent, Panel, Picture
+from qos.report.registry import FIGURES
+from qos.report.run import Run
+from qos.report.script import SCRIPT
+from qos.report.style import style_sheet
+from qos.report.summary_table import summary_table
+from qos.report.theme import DARK
+
+_SOURCES: Final = {"simulated": "simulated", "measured": "measured on a real kernel"}
+_FACTS: Final = (
+    ("scenario", "scenario"),
+    ("scenario_hash", "scenario hash"),
+    ("seed", "seed"),
+    ("profile", "profile"),
+    ("node", "node"),
+    ("versions", "versions"),
+    ("started", "started"),
+    ("command", "command"),
+)
+
+
+def write_report(
+    recordings: Sequence[Recording], summaries: Sequence[Summary], answer: Sequence[str], path: Path
+) -> None:
+    """Write the page of :func:`render_page` to ``path``, whole or not at all.
+
+    Raises:
+        RecordingError: the disk refused.
+        ValueError: as :func:`render_page`.
+    """
+    content = render_page(recordings, summaries, answer).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                Path(file.name).chmod(0o644)
+                Path(file.name).replace(path)
+            except OSError:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise RecordingError(
+            f"{path}: the report cannot be written: {os.strerror(error.errno or 0)}"
+        ) from error
+
+
+def render_page(recordings: Sequence[Recording], summaries: Sequence[Summary], answer: Sequence[str]) -> str:
+    """The page as HTML, plotly's script inside; it asks the network for nothing and forbids it by its CSP.
+
+    Args:
+        recordings: runs of one scenario, one a policy, in the order they shall be shown.
+        summaries: theirs, in the same order.
+        answer: the sentences that answer first, the most important one in front.
+
+    Raises:
+        ValueError: no recording, or not as many summaries.
+    """
+    runs = [Run.of(recording, summary) for recording, summary in zip(recordings, summaries, strict=True)]
+    if not runs:
+        raise ValueError("no recording to report")
+    pictures = {name: draw(runs) for name, draw in FIGURES.items()}
+    library = get_plotlyjs().replace("\r\n", "\n")
+    title = _title(runs)
+    sections = [_section(name, picture) for name, picture in pictures.items() if isinstance(picture, Picture)]
+    absent = {name: picture.reason for name, picture in pictures.items() if isinstance(picture, Absent)}
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy(library, SCRIPT)}">',
+            f'<title>{escape(title)}</title><link rel="icon" href="data:,">',
+            f"<style>{style_sheet()}</style></head><body>",
+            _header(runs, title),
+            f"<main>{_answer(answer)}{_classes(runs)}{summary_table(runs)}",
+            "<noscript><p>The charts below need JavaScript, which this page carries itself.</p></noscript>",
+            *sections,
+            _left_out(absent),
+            _facts(runs),
+            "</main><footer>Made by qos. This file is complete: it loads nothing from anywhere.</footer>",
+            f'<script type="application/json" id="dark-colours">{json.dumps(dict(DARK))}</script>',
+            f"<script>{library}</script>",
+            f"<script>{SCRIPT}</script></body></html>",
+        ]
+    )
+
+
+def _policy(*scripts: str) -> str:
+    """A Content-Security-Policy that lets these scripts run and nothing be fetched."""
+    sums = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
+    )
+    return f"default-src 'none'; script-src {sums}; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def _title(runs: Sequence[Run]) -> str:
+    scenario = runs[0].recording.meta.get("scenario")
+    policies = ", ".join(dict.fromkeys(run.policy for run in runs))
+    return f"{scenario}: {policies}" if scenario else policies
+
+
+def _header(runs: Sequence[Run], title: str) -> str:
+    meta = runs[0].recording.meta
+    sources = dict.fromkeys(_SOURCES[run.recording.samples.source] for run in runs)
+    seconds = max(run.summary.duration_seconds for run in runs)
+    said = [str(meta["description"])] if meta.get("description") else []
+    said.append(f"{seconds:g} seconds, {' and '.join(sources)}")
+    return (
+        f'<header><div><h1>{escape(title)}</h1><p class="sub">{escape(" · ".join(said))}</p></div>'
+        '<button id="theme" type="button" aria-label="switch between light and dark">light / dark</button>'
+        "</header>"
+    )
+
+
+def _answer(answer: Sequence[str]) -> str:
+    if not answer:
+        return ""
+    rest = "".join(f"<li>{escape(sentence)}</li>" for sentence in answer[1:])
+    return f'<div class="answer"><p class="first">{escape(answer[0])}</p><ul>{rest}</ul></div>'
+
+
+def _classes(runs: Sequence[Run]) -> str:
+    """What the colours mean, for the classes that occur."""
+    found = {run.qos_class(name) for run in runs for name in run.workloads}
+    chips = "".join(
+        f'<span><span class="chip {name}"></span>{name}</span>'
+        for name in ("Guaranteed", "Burstable", "BestEffort")
+        if name in found
+    )
+    return f'<p class="classes">{chips}</p>' if chips else ""
+
+
+def _section(name: str, picture: Picture) -> str:
+    panels = "".join(
+        _panel(f"{name}-{index}", panel, picture.question) for index, panel in enumerate(picture.panels)
+    )
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in picture.notes)
+    return (
+        f'<section id="{name}"><h2>{escape(picture.question)}</h2>'
+        f'<p class="reading">{escape(picture.reading)}</p>'
+        f'<div class="panels{" wide" if picture.wide else ""}">{panels}</div>{notes}</section>'
+    )
+
+
+def _panel(identity: str, panel: Panel, question: str) -> str:
+    figure = go.Figure(panel.figure)
+    figure.update_layout(template=None)
+    # "<" is written so that no name from a manifest can end the script element
+    content = str(figure.to_json()).replace("<", "\\u003c")
+    title = f"<h3>{escape(panel.title)}</h3>" if panel.title else ""
+    spoken = escape(f"{question} {panel.title}".strip())
+    return (
+        f'<figure class="panel">{title}'
+        f'<div class="chart" id="{identity}" role="img" aria-label="{spoken}" '
+        f'style="min-height:{int(figure.layout.height)}px"></div>'
+        f'<script type="application/json" id="{identity}-figure">{content}</script></figure>'
+    )
+
+
+def _left_out(absent: Mapping[str, str]) -> str:
+    if not absent:
+        return ""
+    items = "; ".join(f"{name.replace('-', ' ')} ({reason})" for name, reason in absent.items())
+    return f'<p class="note">Charts that are not here: {escape(items)}.</p>'
+
+
+def _facts(runs: Sequence[Run]) -> str:
+    """What is needed to get the same result again."""
+    meta = runs[0].recording.meta
+    rows = [(title, _plain(meta[key])) for key, title in _FACTS if meta.get(key) not in (None, "", {})]
+    times = [len(run.recording.samples.times) for run in runs]
+    cgroups = [len(run.recording.samples.cgroups) for run in runs]
+    rows.append(("readings", f"{max(times):,} times of {max(cgroups):,} cgroups"))
+    items = "".join(f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in rows)
+    return f'<section id="facts"><h2>How to get the same result</h2><dl>{items}</dl></section>'
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(_pairs(value)) if isinstance(value, Mapping) else str(value)
+
+
+def _pairs(values: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        if key.endswith("_bytes") and isinstance(value, int | float):
+            yield f"{key.removesuffix('_bytes').replace('_', ' ')} {value / 2**30:.4g} GiB"
+        else:
+            yield f"{key.replace('_', ' ')} {value}"

@@ -1,0 +1,73 @@
+"""A picture: the question it answers, how to read it, and one chart or one for each policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from qos.report import theme
+from qos.report.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One chart: its title ("" where the picture has only one) and a plotly figure."""
+
+    title: str
+    figure: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a figure's file draws.
+
+    Attributes:
+        question: what the picture answers, as its title.
+        reading: one sentence on how to read it, units included.
+        panels: the charts, side by side where there is room.
+        notes: what is left out or estimated.
+        wide: whether each chart needs the page's whole width.
+    """
+
+    question: str
+    reading: str
+    panels: tuple[Panel, ...]
+    notes: tuple[str, ...] = ()
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Why a picture cannot be drawn of these recordings, in words."""
+
+    reason: str
+
+
+def label(text: str) -> str:
+    """A name from outside as plotly shall show it: to the letter, whatever tags it holds."""
+    return escape(text, quote=False)
+
+
+def dashes(run: Run, workloads: Sequence[str]) -> dict[str, str]:
+    """A line style for each workload; workloads of one class, which share a colour, differ in it."""
+    count: dict[str, int] = {}
+    styles = {}
+    for name in workloads:
+        qos_class = run.qos_class(name)
+        styles[name] = theme.DASHES[count.get(qos_class, 0) % len(theme.DASHES)]
+        count[qos_class] = count.get(qos_class, 0) + 1
+    return styles
+
+
+def noted(*notes: str) -> tuple[str, ...]:
+    """The notes that say something."""
+    return tuple(note for note in notes if note)
+
+
+def row_titles(workloads: Sequence[str], run: Run) -> Iterator[tuple[str, str]]:
+    """The title of a workload's row and its colour: "web · Burstable"."""
+    for name in workloads:
+        qos_class = run.qos_class(name)
+        yield label(f"{name} · {qos_class}" if qos_class else name), theme.class_colour(qos_class)

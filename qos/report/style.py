@@ -1,0 +1,97 @@
+# ruff: noqa: E501 - a rule of the style sheet is one line
+"""The page's style sheet: light, dark, narrow and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from qos.report import theme
+
+
+def style_sheet() -> str:
+    """The whole style sheet; colours come from :mod:`qos.report.theme`."""
+    light, dark = _variables({}), _variables(theme.DARK)
+    return (
+        f":root {{ color-scheme: light; {light} }}\n"
+        f":root[data-theme=dark] {{ color-scheme: dark; {dark} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) "
+        f"{{ color-scheme: dark; {dark} }} }}\n"
+        f"@media print {{ :root, :root[data-theme=dark] {{ color-scheme: light; {light} }} }}\n"
+        + _RULES.replace("FONT", theme.FONT)
+    )
+
+
+def _variables(swap: Mapping[str, str]) -> str:
+    names = {
+        "ink": theme.INK,
+        "muted": theme.MUTED,
+        "rule": theme.RULE,
+        "paper": theme.PAPER,
+        "guaranteed": theme.BLUE,
+        "burstable": theme.GREEN,
+        "besteffort": theme.VERMILION,
+        "mixed": theme.GREY,
+    }
+    return " ".join(f"--{name}: {swap.get(colour, colour)};" for name, colour in names.items())
+
+
+_RULES: Final = """
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 FONT; }
+main, header, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
+header { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; padding-top: 28px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
+h2 { font-size: 19px; line-height: 1.3; margin: 0 0 2px; }
+h3 { font-size: 13px; margin: 10px 0 0; overflow-wrap: anywhere; }
+.sub { color: var(--muted); margin: 4px 0 0; }
+button { font: inherit; font-size: 13px; color: var(--ink); background: transparent; border: 1px solid var(--rule);
+  border-radius: 6px; padding: 4px 10px; cursor: pointer; white-space: nowrap; }
+.answer { border-left: 4px solid var(--guaranteed); padding: 2px 0 2px 16px; margin: 22px 0 26px; }
+.answer .first { font-size: 20px; line-height: 1.4; font-weight: 600; margin: 0 0 6px; }
+.answer ul { margin: 0; padding-left: 18px; }
+.answer li { margin: 3px 0; overflow-wrap: anywhere; }
+section { margin: 34px 0; break-inside: avoid; }
+.reading, .note, figcaption { color: var(--muted); font-size: 13.5px; margin: 0 0 4px; max-width: 92ch; }
+.note { font-size: 12.5px; margin-top: 6px; }
+.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); gap: 4px 26px; }
+.panels.wide { grid-template-columns: minmax(0, 1fr); }
+.panel { min-width: 0; margin: 0; break-inside: avoid; }
+.chart { width: 100%; overflow: hidden; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; min-width: 100%; }
+th, td { text-align: right; padding: 5px 10px; white-space: nowrap; border-bottom: 1px solid var(--rule); }
+th { font-weight: 600; color: var(--muted); font-size: 12px; vertical-align: bottom; }
+th:first-child, td:first-child, td.name, th.name, td.words { text-align: left; }
+td.words { white-space: normal; min-width: 24ch; overflow-wrap: anywhere; }
+tbody + tbody { border-top: 2px solid var(--rule); }
+td.best { font-weight: 700; }
+.chip { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 6px; background: var(--mixed); }
+.chip.Guaranteed { background: var(--guaranteed); }
+.chip.Burstable { background: var(--burstable); }
+.chip.BestEffort { background: var(--besteffort); }
+.classes { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--muted); margin: 8px 0 0; padding: 0; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px 18px; font-size: 13.5px; margin: 8px 0; }
+dt { color: var(--muted); }
+dd { margin: 0; overflow-wrap: anywhere; }
+code { font-family: ui-monospace, 'SF Mono', Menlo, 'DejaVu Sans Mono', monospace; font-size: 12.5px; }
+footer { color: var(--muted); font-size: 12.5px; padding-bottom: 40px; }
+@media (max-width: 600px) {
+  main, header, footer { padding-left: 14px; padding-right: 14px; }
+  h1 { font-size: 21px; }
+  .answer .first { font-size: 17px; }
+  dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
+  dd { margin-bottom: 6px; }
+}
+@media print {
+  @page { margin: 14mm; }
+  body { font-size: 11pt; }
+  main, header, footer { max-width: none; padding: 0; }
+  button { display: none; }
+  .panels { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+  .panels.wide { grid-template-columns: minmax(0, 1fr); }
+  .scroll { overflow: visible; }
+  table { font-size: 8pt; }
+  th, td { padding: 2px 4px; white-space: normal; }
+}
+"""

@@ -1,0 +1,109 @@
+"""Colours, axes and sizes of all charts: by QOSClass, safe for colour-blind readers, for light and dark.
+
+Figures are drawn in the light colours below. The page's script swaps each for its dark counterpart where
+the reader's system, or the page's button, asks for dark; so figures name no other colours.
+
+Colours: Okabe and Ito, "Color Universal Design" (2008); the dark ones are the same hues, lighter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+INK: Final = "#1B1F24"
+MUTED: Final = "#57606A"
+RULE: Final = "#D8DEE4"
+PAPER: Final = "#FFFFFF"
+BLUE: Final = "#0072B2"
+GREEN: Final = "#009E73"
+VERMILION: Final = "#D55E00"
+PURPLE: Final = "#CC79A7"
+ORANGE: Final = "#E69F00"
+GREY: Final = "#8C959F"
+
+DARK: Final[Mapping[str, str]] = {
+    INK: "#E6EDF3",
+    MUTED: "#9DA7B3",
+    RULE: "#30363D",
+    PAPER: "#0D1117",
+    BLUE: "#56B4E9",
+    GREEN: "#35C79B",
+    VERMILION: "#FF8F4A",
+    PURPLE: "#E8A5CC",
+    ORANGE: "#F2C14E",
+    GREY: "#768390",
+}
+CLASS_COLOUR: Final[Mapping[str, str]] = {
+    "Guaranteed": BLUE,
+    "Burstable": GREEN,
+    "BestEffort": VERMILION,
+}
+POLICY_COLOURS: Final = (INK, PURPLE, ORANGE, GREY)
+OWN_LIMIT: Final = PURPLE
+BUSY_NODE: Final = ORANGE
+LIMIT_LINE: Final = INK
+DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+SYMBOLS: Final = ("circle", "diamond", "square", "triangle-up", "x", "cross")
+FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif"
+
+
+def class_colour(qos_class: str) -> str:
+    """The colour of a QOSClass; grey where the class is mixed or unknown.
+
+    >>> class_colour("Guaranteed"), class_colour("")
+    ('#0072B2', '#8C959F')
+    """
+    return CLASS_COLOUR.get(qos_class, GREY)
+
+
+def policy_colour(index: int) -> str:
+    """The colour of a policy where policies, not classes, are told apart; dash and symbol differ as well."""
+    return POLICY_COLOURS[index % len(POLICY_COLOURS)]
+
+
+def faint(colour: str, alpha: float = 0.25) -> str:
+    """The colour let through, as ``#RRGGBBAA``.
+
+    >>> faint("#0072B2", 0.2)
+    '#0072B233'
+    """
+    return f"{colour}{round(alpha * 255):02X}"
+
+
+def layout(height: int, **more: Any) -> dict[str, Any]:
+    """What every chart's layout shares: transparent paper, quiet axes, a legend above the chart."""
+    return {
+        "autosize": True,
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": 34, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "size": 12, "color": INK},
+        "hoverlabel": {"align": "left", "bgcolor": PAPER, "bordercolor": RULE, "font": {"color": INK}},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "font": {"size": 11},
+        },
+        "showlegend": True,
+        "dragmode": False,
+    } | more
+
+
+def axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """What every axis shares; ``title`` names the quantity and its unit."""
+    return {
+        "title": {"text": title, "font": {"size": 11, "color": MUTED}, "standoff": 6},
+        "automargin": True,
+        "gridcolor": RULE,
+        "linecolor": RULE,
+        "zeroline": False,
+        "ticks": "",
+        "tickfont": {"size": 11, "color": MUTED},
+        "fixedrange": True,
+    } | more
