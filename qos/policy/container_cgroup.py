@@ -94,18 +94,34 @@ def container_resources(pod: Pod, container: Container, facts: NodeFacts, exclus
     )
 
 
-def sandbox_resources(pod: Pod, facts: NodeFacts) -> LinuxResources:
+def pod_exclusive_cpus(pod: Pod, qos_class: QOSClass) -> int:
+    """The most CPUs the static CPU manager has out for the pod at any time of its life."""
+    sidecars = peak = 0
+    for container in pod.spec.init_containers:
+        count = exclusive_cpus(container, qos_class)
+        if container.restart_policy == "Always":
+            sidecars += count
+        else:
+            peak = max(peak, sidecars + count)
+    return max(
+        peak, sidecars + sum(exclusive_cpus(container, qos_class) for container in pod.spec.containers)
+    )
+
+
+def sandbox_resources(pod: Pod, qos_class: QOSClass, facts: NodeFacts) -> LinuxResources:
     """What the kubelet tells the runtime about the whole pod, without overhead (PodSandboxConfig)."""
     options = ResourceOptions(exclude_overhead=True, skip_pod_level=not facts.pod_level_resources)
     limits = pod_limits(pod, options)
     request = pod_requests(pod, options).get(CPU)
-    return linux_resources(request, limits.get(CPU, _ZERO), limits.get(MEMORY, _ZERO), facts)
+    exclusive = facts.static_cpu_manager and pod_exclusive_cpus(pod, qos_class) > 0
+    no_quota = exclusive and facts.no_quota_with_exclusive_cpus
+    return linux_resources(request, limits.get(CPU, _ZERO), limits.get(MEMORY, _ZERO), facts, no_quota)
 
 
 def sandbox_overhead(pod: Pod, facts: NodeFacts) -> LinuxResources | None:
     """The same for the pod's overhead; None where it has none."""
     overhead = pod.spec.overhead
-    if not overhead:
+    if not overhead and "overhead" not in pod.spec.model_fields_set:
         return None
     cpu = overhead.get(CPU, _ZERO)
     return linux_resources(cpu, cpu, overhead.get(MEMORY, _ZERO), facts)

@@ -35,6 +35,7 @@ from qos.policy.qos_level import kubepods_values, level_configs, level_values
 from qos.policy.swap import swap_behavior
 
 _COMPONENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+OOM_SCORE_ADJ_MAX: Final = 1000
 _SAME_NAME: Final = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 
 
@@ -70,7 +71,7 @@ def assemble(contexts: dict[CgroupName, CgroupContext], pods: tuple[PodDetails, 
     """Plan and formulas of some cgroups with their values."""
     plan = Plan.of(
         {name: make_spec(context.values) for name, context in contexts.items()},
-        {c.cgroup: c.oom_score_adj.value for pod in pods for c in pod.containers},
+        {c.cgroup: min(c.oom_score_adj.value, OOM_SCORE_ADJ_MAX) for pod in pods for c in pod.containers},
     )
     cgroups = {name: contexts[name].values for name in plan if name in contexts}
     return PlanDetails(plan, cgroups, pods, contexts)

@@ -14,7 +14,7 @@ from qos.model.quantity import Quantity
 from qos.policy.base import Explained, said
 from qos.policy.critical import is_node_critical_pod
 from qos.policy.facts import NodeFacts
-from qos.policy.pod_resources import aggregate_container_requests, has_pod_level_resources
+from qos.policy.pod_resources import aggregate_container_requests
 
 GUARANTEED_ADJ: Final = -997
 BEST_EFFORT_ADJ: Final = 1000
@@ -59,7 +59,9 @@ def oom_score_adj(
         smallest = min(_memory(regular.resources.requests) for regular in pod.spec.containers) + extra
         lowest = max(request, smallest)
     raw = 1000 - _truncated(1000 * lowest, capacity)
-    adj = min(max(raw, LOWEST_BURSTABLE_ADJ), BEST_EFFORT_ADJ - 1)
+    adj = max(raw, LOWEST_BURSTABLE_ADJ)
+    if adj == BEST_EFFORT_ADJ:
+        adj = BEST_EFFORT_ADJ - 1
 
     def because() -> str:
         what = "smallest regular request" if lowest != request else "request"
@@ -71,9 +73,12 @@ def oom_score_adj(
 
 
 def share_of_pod_level(pod: Pod, facts: NodeFacts) -> int:
-    """Bytes of the pod-level memory request beyond the containers', for each regular and init container."""
+    """Bytes of the pod-level memory request beyond the containers', for each regular and init container.
+
+    Negative where the containers ask for more than the pod, which the API refuses.
+    """
     resources = pod.spec.resources
-    if not facts.pod_level_resources or resources is None or not has_pod_level_resources(pod, "requests"):
+    if not facts.pod_level_resources or resources is None or not resources.requests.get(MEMORY):
         return 0
     count = len(pod.spec.containers) + len(pod.spec.init_containers)
     if count == 0:

@@ -68,13 +68,16 @@ def limits_declared(pod: Pod, resource: str, facts: NodeFacts) -> bool:
 
 
 def _counted_limits(pod: Pod) -> list[ResourceList]:
-    """The limit lists that decide: regular ones, and each init container with the sidecars before it."""
+    """The limit lists that decide: regular ones, and each init container with the sidecars before it.
+
+    So a sidecar without a limit counts as limited if a sidecar before it has one.
+    """
     counted = [container.resources.limits for container in pod.spec.containers]
     running: ResourceList = {}
     for container in pod.spec.init_containers:
         if container.restart_policy == "Always":
-            counted.append(container.resources.limits)
             add_resources(running, container.resources.limits)
+            counted.append(dict(running))
         else:
             candidate = dict(container.resources.limits)
             add_resources(candidate, running)

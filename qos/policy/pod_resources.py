@@ -152,12 +152,13 @@ def pod_limits(pod: Pod, options: ResourceOptions = DEFAULT_OPTIONS) -> Resource
 def eviction_request(pod: Pod, name: str, pod_level: bool = True) -> Quantity:
     """The request that eviction ranking compares usage with.
 
-    Pod-level resources, where set at all, hide the containers' requests; overhead is added only to a
-    request that is not zero. Source: pkg/kubelet/eviction (PodRequests without overhead).
+    Pod-level requests count even with the gate off; with it on (``pod_level``), pod-level resources that
+    are set at all hide the containers' requests. Overhead is added only to a request that is not zero.
+    Source: pkg/kubelet/eviction/helpers.go.
     """
-    set_at_pod = pod_level and has_pod_level_resources(pod)
-    options = ResourceOptions(exclude_overhead=True, skip_pod_level=not pod_level, skip_containers=set_at_pod)
-    request = pod_requests(pod, options).get(name, Quantity.zero())
+    hidden = pod_level and has_pod_level_resources(pod)
+    options = ResourceOptions(exclude_overhead=True, skip_containers=hidden)
+    request = Quantity.zero() + pod_requests(pod, options).get(name, Quantity.zero())
     overhead = pod.spec.overhead.get(name)
     return request + overhead if request and overhead is not None else request
 
