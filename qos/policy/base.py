@@ -139,6 +139,7 @@ class PlanDetails:
         return {c.cgroup: c for pod in self.pods for c in pod.containers}
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Rules that turn pods and a node into a plan. Pure: the same input gives the same plan.
 

@@ -15,11 +15,7 @@ from qos.policy.hugepages import knobs_of_size, unit_size
 
 
 def linear_weight(shares: int, of: str) -> Explained:
-    """``cpu.weight`` of a cgroup the kubelet owns.
-
-    Args:
-        of: where the shares come from, such as "requests 1000m".
-    """
+    """``cpu.weight`` of a cgroup the kubelet owns; ``of`` says whose shares, such as "requests 1000m"."""
     weight = shares_to_weight_linear(shares)
 
     def because() -> str:
@@ -32,14 +28,19 @@ def linear_weight(shares: int, of: str) -> Explained:
 def cpu_max(quota_usec: int, period_usec: int, because: Callable[[], str]) -> Explained:
     """``cpu.max`` of a quota; -1 and 0 are no quota. The kernel takes at most 2^44 usec."""
     if quota_usec <= 0:
-        return Explained(_no_quota(period_usec), because)
+        return Explained(no_quota(period_usec), because)
     return Explained(
         CpuMax.model_construct(quota_usec=min(quota_usec, CPU_QUOTA_MAX_USEC), period_usec=period_usec),
         because,
     )
 
 
-def _no_quota(period_usec: int) -> CpuMax:
+def no_quota(period_usec: int) -> CpuMax:
+    """``cpu.max`` without a quota.
+
+    >>> str(no_quota(100_000))
+    'max 100000'
+    """
     return CpuMax.model_construct(quota_usec="max", period_usec=period_usec)
 
 

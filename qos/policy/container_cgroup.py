@@ -30,7 +30,7 @@ _OOM_GROUP: Final = said(1, "singleProcessOOMKill is off: an OOM kill takes ever
 
 @dataclass(frozen=True, slots=True)
 class LinuxResources:
-    """What the kubelet asks of the runtime (CRI LinuxContainerResources); 0 is not set, a quota of -1 is none."""
+    """What the kubelet asks of the runtime (CRI LinuxContainerResources); 0: not set, quota -1: none."""
 
     cpu_shares: int
     cpu_quota_usec: int
@@ -56,8 +56,7 @@ def linux_resources(
 ) -> LinuxResources:
     """The CRI resources of some quantities; a missing request (None) counts as the limit.
 
-    Args:
-        no_quota: the container has exclusive CPUs and the kubelet spares those the quota.
+    ``no_quota``: the container has exclusive CPUs and the kubelet spares those the quota.
     """
     milli = (cpu_limit if cpu_request is None else cpu_request).milli_value()
     quota = period = 0
@@ -70,8 +69,7 @@ def linux_resources(
 def container_resources(pod: Pod, container: Container, facts: NodeFacts, exclusive: bool) -> LinuxResources:
     """The CRI resources of a container: its own, with pod-level limits where it has none.
 
-    Args:
-        exclusive: whether it really has exclusive CPUs.
+    ``exclusive``: whether it really has exclusive CPUs.
     """
     limits = _effective_limits(pod, container, facts)
     resources = linux_resources(

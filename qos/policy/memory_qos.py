@@ -41,8 +41,7 @@ def container_memory_qos(container: Container, qos_class: QOSClass, facts: NodeF
 def reserved(request_bytes: int, qos_class: QOSClass, facts: NodeFacts, of: str) -> Values:
     """The protection of a request: memory.min or memory.low by version, policy and class.
 
-    Args:
-        of: whose request, for the sentence.
+    ``of`` says whose request, for the sentence.
     """
     if (
         request_bytes <= 0

@@ -39,9 +39,8 @@ def oom_score_adj(
     A Burstable one is 1000 - 1000 · request / memory of the node, between 3 and 999: with a request of
     1 GiB on a node of 4 GiB, 750. A sidecar has at most that of the smallest regular container.
 
-    Args:
-        pod_level_share: memory of the pod-level request that no container names, per container;
-            :func:`pod_level_share` works it out once a pod.
+    ``pod_level_share``: memory of the pod-level request that no container names, per container, where
+    :func:`share_of_pod_level` has worked it out once for the pod.
     """
     if is_node_critical_pod(pod):
         return _NODE_CRITICAL

@@ -90,9 +90,8 @@ def pod_config(
 ) -> ResourceConfig:
     """What the kubelet hands to the cgroup library for a pod.
 
-    Args:
-        requests: of :func:`~qos.policy.pod_resources.pod_requests`.
-        exclusive_cpus: whether any container has exclusive CPUs.
+    ``requests`` are those of :func:`~qos.policy.pod_resources.pod_requests`; ``exclusive_cpus`` tells
+    whether any container really has exclusive CPUs.
     """
     unified = {
         knob: explained.value

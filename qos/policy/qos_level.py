@@ -44,8 +44,7 @@ def node_config(resources: Mapping[str, Quantity], compressible_only: bool = Fal
 def level_configs(pods: Sequence[tuple[Pod, QOSClass]], facts: NodeFacts) -> dict[QOSClass, ResourceConfig]:
     """What the kubelet hands to the cgroup library for the levels; Guaranteed stands for kubepods.
 
-    Args:
-        pods: every pod of the node, and the class the kubelet acts on.
+    ``pods`` are all pods of the node, each with the class the kubelet acts on.
     """
     milli = 0
     memory = {QOSClass.GUARANTEED: 0, QOSClass.BURSTABLE: 0}
@@ -86,8 +85,7 @@ def _protection(knob: str, requested: int, facts: NodeFacts) -> dict[str, int]:
 def kubepods_values(node: Node, facts: NodeFacts, level: ResourceConfig) -> Values:
     """The files of kubepods: what pods may use in all, without eviction's reserve.
 
-    Args:
-        level: of :func:`level_configs`, for its memory.min.
+    ``level`` is Guaranteed's of :func:`level_configs`, for its memory.min.
     """
     kubelet = node.kubelet
     enforced = "pods" in kubelet.enforce_node_allocatable
@@ -109,11 +107,7 @@ def kubepods_values(node: Node, facts: NodeFacts, level: ResourceConfig) -> Valu
 
 
 def level_values(qos_class: QOSClass, config: ResourceConfig, facts: NodeFacts, pods: int) -> Values:
-    """The files of kubepods/burstable or kubepods/besteffort.
-
-    Args:
-        pods: how many pods are in it, for the sentence.
-    """
+    """The files of kubepods/burstable or kubepods/besteffort, which has this many ``pods``."""
     best_effort = qos_class is QOSClass.BEST_EFFORT
     of = "BestEffort" if best_effort else f"requests of {pods} Burstable pods"
     values: Values = {"cpu_weight": linear_weight(config.cpu_shares or MIN_SHARES, of)}

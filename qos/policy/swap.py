@@ -45,8 +45,7 @@ def memory_swap_max(container: Container, refusal: str, facts: NodeFacts) -> Exp
 
     With a request of 1 GiB, a node of 4 GiB and 2 GiB of swap: 512 MiB. A request of 0 gives 0.
 
-    Args:
-        refusal: of :func:`swap_refusal`.
+    ``refusal`` is that of :func:`swap_refusal`.
     """
     if not facts.swap_controller:
         return None
