@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _UNIT_SECONDS: Final = {
     "ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "µs": Fraction(1, 10**6), "ms": Fraction(1, 1000),
@@ -40,5 +40,14 @@ def parse_duration_seconds(value: Any) -> float:
     return float(sum((Fraction(number) * _UNIT_SECONDS[unit] for number, unit in parts), Fraction(0)))
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration_seconds)]
+_SCHEMA: Final = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^(([0-9]*\.)?[0-9]+(ns|us|µs|ms|s|m|h|d))+$|^0$"},
+            {"type": "number", "minimum": 0},
+        ],
+        "examples": ["100ms", "1m30s"],
+    }
+)
+Duration = Annotated[float, BeforeValidator(parse_duration_seconds), _SCHEMA]
 """A number of seconds, read from a duration text."""

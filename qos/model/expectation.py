@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from qos.model.document import OwnObject
 from qos.model.duration import parse_duration_seconds
@@ -44,7 +44,8 @@ def _quantity(text: str) -> float:
     return Quantity.parse(text).nano / 1e9
 
 
-Value = Annotated[float, BeforeValidator(parse_value)]
+_VALUE_SCHEMA: Final = WithJsonSchema({"type": ["number", "string"], "examples": ["5%", "100ms", "512Mi", 3]})
+Value = Annotated[float, BeforeValidator(parse_value), _VALUE_SCHEMA]
 
 
 class Expectation(OwnObject):

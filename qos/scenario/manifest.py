@@ -7,9 +7,9 @@ RuntimeClass, Node, KubeletConfiguration, ResourceQuota), or skipped with its ki
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 from pydantic import BaseModel
 
@@ -22,6 +22,7 @@ from qos.scenario.pod_document import SourcedPod, has_pod_spec, pods_of
 from qos.scenario.validation import one_or_all, unknown_field_errors, validate
 from qos.scenario.workload_kinds import api_group, workload_kind
 
+_Model = TypeVar("_Model", bound=BaseModel)
 MAX_LIST_DEPTH: Final = 5
 OWN_GROUP: Final = "qos.dev"
 
@@ -65,6 +66,9 @@ class _Found:
     errors: list[InputError] = field(default_factory=list)
     warnings: list[InputError] = field(default_factory=list)
 
+    def all_of(self, model: type[_Model]) -> tuple[_Model, ...]:
+        return tuple(self.objects.get(model, ()))
+
 
 # kind → API group and model of the objects that are no workloads and that somebody uses
 _OBJECTS: Final[dict[str, tuple[str, type[BaseModel]]]] = {
@@ -82,42 +86,38 @@ def read_manifests(paths: Sequence[str | os.PathLike[str]], stdin: BinaryIO | No
 
     Nothing is raised for bad input: see ``errors``.
     """
-    found = _Found()
     with garbage_collector_paused():
-        for document in read_documents(paths, stdin):
-            if isinstance(document, InputError):
-                found.errors.append(document)
-            elif document.data is not None:
-                found.warnings += document.warnings
-                _classify(document, found, depth=0)
-        return _manifests(found)
+        return collect(read_documents(paths, stdin))
 
 
-def manifests_of(documents: Sequence[Document]) -> Manifests:
-    """As :func:`read_manifests`, of documents that were read already (pods inline in a scenario)."""
+def collect(documents: Iterable[Document | InputError]) -> Manifests:
+    """As :func:`read_manifests`, of documents from anywhere, all of them one input."""
     found = _Found()
     for document in documents:
-        _classify(document, found, depth=0)
-    return _manifests(found)
+        if isinstance(document, InputError):
+            found.errors.append(document)
+        elif document.data is not None:
+            found.warnings += document.warnings
+            _classify(document, found, depth=0)
+    return _admitted(found)
 
 
-def _manifests(found: _Found) -> Manifests:
-    objects: Callable[[type[BaseModel]], tuple[Any, ...]] = lambda model: tuple(found.objects.get(model, ()))  # noqa: E731 - six uses below
-    limit_ranges, priorities, runtimes = objects(LimitRange), objects(PriorityClass), objects(RuntimeClass)
-    pods = [
-        replace(each, pod=admitted)
-        if (admitted := admit(each.pod, limit_ranges, priorities, runtimes)) is not each.pod
-        else each
-        for each in found.pods
-    ]
+def _admitted(found: _Found) -> Manifests:
+    limit_ranges = found.all_of(LimitRange)
+    priority_classes = found.all_of(PriorityClass)
+    runtime_classes = found.all_of(RuntimeClass)
+    pods: list[SourcedPod] = []
+    for each in found.pods:
+        pod = admit(each.pod, limit_ranges, priority_classes, runtime_classes)
+        pods.append(each if pod is each.pod else replace(each, pod=pod))
     return Manifests(
         pods=tuple(pods),
-        nodes=objects(Node),
-        kubelet_configurations=objects(KubeletConfiguration),
+        nodes=found.all_of(Node),
+        kubelet_configurations=found.all_of(KubeletConfiguration),
         limit_ranges=limit_ranges,
-        resource_quotas=objects(ResourceQuota),
-        priority_classes=priorities,
-        runtime_classes=runtimes,
+        resource_quotas=found.all_of(ResourceQuota),
+        priority_classes=priority_classes,
+        runtime_classes=runtime_classes,
         skipped=tuple(found.skipped),
         errors=tuple(found.errors),
         warnings=tuple(found.warnings),

@@ -44,6 +44,24 @@ def validate(model: type[_Model], data: Any, document: Document, prefix: FieldPa
         raise one_or_all(list(input_errors(error, model, data, document, prefix))) from None
 
 
+def error_at(
+    document: Document, path: FieldPath, problem: str, expected: str, *, key: bool = False, **value: Any
+) -> InputError:
+    """The error for one field of a document; ``value=`` where a value is to blame."""
+    return InputError(
+        problem, source=document.locate(path, key=key), field=field_text(path), expected=expected, **value
+    )
+
+
+def named_in(document: Document, path: FieldPath, error: InputError) -> InputError:
+    """An error about another file as a whole, told where a document names that file."""
+    if error.source is not None and error.source.line is not None:
+        return error
+    file = f"{error.source.file} " if error.source else ""
+    about = f"{error.field}: " if error.field else ""
+    return error_at(document, path, f"{file}{about}{error.problem}", error.expected or "a readable file")
+
+
 def one_or_all(errors: Sequence[InputError]) -> InputError:
     """The one error, or all of them as one."""
     return errors[0] if len(errors) == 1 else InputErrors(errors)
@@ -87,8 +105,10 @@ def _input_error(
             "unknown field",
             source=document.locate(where, key=True),
             field=field_text(where),
-            expected=_known_names(model, path),
+            expected=_known_names(model, details["loc"]),
         )
+    if kind.startswith("union_tag"):
+        return _wrong_tag(details, where, value, document)
     source = document.locate(where)
     if kind == "missing":
         missing = details["loc"][-1]
@@ -101,23 +121,37 @@ def _input_error(
         problem, expected = "is of the wrong type", _MUST_BE[kind]
     else:
         problem, expected = _sentence(details), None
-    return InputError(problem, source=source, field=field_text(where), value=value, expected=expected)
+    shown = {} if isinstance(value, dict | list) else {"value": value}
+    return InputError(problem, source=source, field=field_text(where), expected=expected, **shown)
+
+
+def _wrong_tag(details: ErrorDetails, where: FieldPath, value: Any, document: Document) -> InputError:
+    """The error for a member of a union that is not told, or not known, by its tag."""
+    context = details.get("ctx", {})
+    tag = str(context.get("discriminator", "")).strip("'")
+    choices = ", ".join(str(context.get("expected_tags", "its kind")).replace("'", "").split(", "))
+    path = (*where, tag)
+    if not isinstance(value, dict) or tag not in value:
+        return error_at(document, path, "is missing", f"{tag}: one of {choices}")
+    return error_at(document, path, "is not known", f"one of {choices}", value=value[tag])
 
 
 def _sentence(details: ErrorDetails) -> str:
     message = details["msg"]
+    if details["type"] == "too_short":
+        return f"must have at least {details.get('ctx', {}).get('min_length', 1)} item"
     for before, after in (("Value error, ", ""), ("Input should be", "must be"), ("Input tag", "tag")):
         if message.startswith(before):
             message = after + message[len(before) :]
     return message
 
 
-def _known_names(model: type[BaseModel], path: FieldPath) -> str | None:
-    """What an unknown field may have meant, from the model that refused it."""
+def _known_names(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
+    """What an unknown field may have meant, from the model that refused it; ``path`` may name a tag."""
     owner: Any = model
     for step in path[:-1]:
         owner = _field_model(owner, step)
-    if owner is None:
+    if owner is None or isinstance(owner, frozenset):
         return None
     names = {field.alias or name: None for name, field in owner.model_fields.items()}
     close = nearest(str(path[-1]), names)
@@ -125,14 +159,20 @@ def _known_names(model: type[BaseModel], path: FieldPath) -> str | None:
 
 
 def _field_model(owner: Any, step: str | int) -> Any:
-    """The one model type in the annotation of a field; the owner itself for a list index."""
+    """The model in the annotation of a field, or of a union the one with this tag; the owner for an index."""
     if owner is None or isinstance(step, int):
         return owner
+    if isinstance(owner, frozenset):
+        return next((each for each in owner if step in _defaults(each)), None)
     for name, field in owner.model_fields.items():
         if step in {name, field.alias}:
-            found = set(_models_in(field.annotation))
-            return found.pop() if len(found) == 1 else None
+            found = frozenset(_models_in(field.annotation))
+            return found if len(found) > 1 else next(iter(found), None)
     return None
+
+
+def _defaults(model: type[BaseModel]) -> list[Any]:
+    return [field.default for field in model.model_fields.values()]
 
 
 def _models_in(annotation: Any) -> Iterator[Any]:
