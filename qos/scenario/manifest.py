@@ -14,9 +14,10 @@ from typing import Any, BinaryIO, Final, TypeVar
 from pydantic import BaseModel
 
 from qos.errors import InputError, InputErrors, SourceRef
+from qos.model.limit_range import LimitRange, ResourceQuota
 from qos.model.node import KubeletConfiguration, Node
 from qos.scenario.admission import admit
-from qos.scenario.cluster_objects import LimitRange, PriorityClass, ResourceQuota, RuntimeClass
+from qos.scenario.cluster_objects import PriorityClass, RuntimeClass
 from qos.scenario.load import Document, garbage_collector_paused, read_documents
 from qos.scenario.pod_document import SourcedPod, has_pod_spec, pods_of
 from qos.scenario.validation import one_or_all, unknown_field_errors, validate
@@ -41,7 +42,7 @@ class Manifests:
     """What some manifests hold.
 
     Attributes:
-        pods: one for each workload, admission done; ``replicas`` says how many there are of it.
+        pods: one for each workload, with priority and overhead; ``replicas`` says how many there are of it.
         errors: what is wrong, in order of the input; the pods of such documents are left out.
         warnings: what was tolerated: fields the API does not know deep inside, keys repeated alike.
     """
@@ -103,18 +104,17 @@ def collect(documents: Iterable[Document | InputError]) -> Manifests:
 
 
 def _admitted(found: _Found) -> Manifests:
-    limit_ranges = found.all_of(LimitRange)
     priority_classes = found.all_of(PriorityClass)
     runtime_classes = found.all_of(RuntimeClass)
     pods: list[SourcedPod] = []
     for each in found.pods:
-        pod = admit(each.pod, limit_ranges, priority_classes, runtime_classes)
+        pod = admit(each.pod, priority_classes, runtime_classes)
         pods.append(each if pod is each.pod else replace(each, pod=pod))
     return Manifests(
         pods=tuple(pods),
         nodes=found.all_of(Node),
         kubelet_configurations=found.all_of(KubeletConfiguration),
-        limit_ranges=limit_ranges,
+        limit_ranges=found.all_of(LimitRange),
         resource_quotas=found.all_of(ResourceQuota),
         priority_classes=priority_classes,
         runtime_classes=runtime_classes,

@@ -12,6 +12,7 @@ import orjson
 
 from qos.errors import InputError, SourceRef
 from qos.model.expectation import Expectation
+from qos.model.limit_range import LimitRange
 from qos.model.node import Node
 from qos.model.pod import Pod
 from qos.model.profile import Profile
@@ -37,6 +38,7 @@ class Scenario:
         placed: every pod with its node, source and owner, and what its containers' processes want.
         expect: each with the place it stands at.
         keep: globs of cgroups whose full curves are kept; empty keeps all.
+        limit_ranges: of its manifests; see :mod:`qos.experiment.admission`.
         policy_documents: QoSPolicy documents in the same file.
         skipped: documents of its manifests that are no workloads.
         warnings: what was tolerated while reading.
@@ -57,6 +59,7 @@ class Scenario:
     keep: tuple[str, ...]
     hash: str
     source: SourceRef
+    limit_ranges: tuple[LimitRange, ...] = ()
     policy_documents: tuple[PolicyDocument, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[InputError, ...] = ()
@@ -135,6 +138,7 @@ def load_scenario(
         keep=spec.keep,
         hash=_hash(document, nodes, pods),
         source=document.source,
+        limit_ranges=manifests.limit_ranges,
         policy_documents=tuple(policy_documents),
         skipped=manifests.skipped,
         warnings=(*document.warnings, *manifests.warnings),

@@ -84,9 +84,9 @@ def _from_csv(raw: bytes, trace: Trace) -> tuple[list[float], list[float]]:
 
 
 def _from_parquet(raw: bytes, trace: Trace) -> tuple[list[float], list[float]]:
-    import pandas as pd  # noqa: PLC0415 - 400 ms, only for traces
+    import pyarrow.parquet as pq  # noqa: PLC0415 - 115 ms, only for traces
 
-    return _columns(pd.read_parquet(io.BytesIO(raw)), trace)
+    return _columns(pq.read_table(io.BytesIO(raw)).to_pandas(), trace)
 
 
 def _from_prometheus(raw: bytes, trace: Trace) -> tuple[list[float], list[float]]:
