@@ -136,8 +136,8 @@ class Enforcer:
             begin(self._tree, record, view, steps)
             if objects is not None:
                 record.objects = dict(objects)
-            progress = self._perform(before, record, steps)
-            notes += self._commit(before, record, view, progress)
+            progress = self._perform(before, record, view, steps)
+            notes += self._commit(before, record, progress)
             return Applied(outcomes, differences, progress.writes, tuple(notes))
 
     def delete(self, *, force_conflicts: bool = False, force_shrink: bool = False) -> Applied:
@@ -164,16 +164,16 @@ class Enforcer:
         if prune:
             _refuse_populated(self._tree, view)
         enable = enabling(self._tree, view, record, needs)
-        steps = plan_steps(view, record, plan, needs, enable, prune=prune)
+        steps = plan_steps(self._tree, view, record, plan, needs, enable, prune=prune)
         return view, notes, steps
 
-    def _perform(self, before: Record, record: Record, steps: Sequence[Step]) -> Progress:
+    def _perform(self, before: Record, record: Record, view: View, steps: Sequence[Step]) -> Progress:
         progress = Progress()
-        if not steps:
-            return progress
-        self._store.save(record)
+        if steps:
+            self._store.save(record)
         try:
             perform(self._tree, steps, progress)
+            settle(self._tree, record, view, progress)
         except (HostError, KeyboardInterrupt) as error:
             self._undo(before, progress, error)
             raise
@@ -184,13 +184,14 @@ class Enforcer:
         if left:  # the record on disk still says what was pending, so the next run converges
             error.add_note("not everything could be undone: " + "; ".join(left))
             return
+        if not progress.done:
+            return
         try:
             self._store.save(before)
         except HostError as failure:
             error.add_note(str(failure))
 
-    def _commit(self, before: Record, record: Record, view: View, progress: Progress) -> list[str]:
-        settle(self._tree, record, view, progress)
+    def _commit(self, before: Record, record: Record, progress: Progress) -> list[str]:
         notes = [f"{cgroup}/{file}: not on this kernel, nothing to limit" for cgroup, file in progress.absent]
         notes += [
             f"{cgroup or '/'}: {controller} stays on, somebody's cgroups below use it"

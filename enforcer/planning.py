@@ -128,6 +128,7 @@ def enabling(
 
 
 def plan_steps(
+    tree: Tree,
     view: View,
     record: Record,
     plan: Plan,
@@ -136,7 +137,11 @@ def plan_steps(
     *,
     prune: bool,
 ) -> list[Step]:
-    """The steps in order: make and switch on from the top down, write, give back, remove, switch off."""
+    """The steps in order: make and switch on from the top down, write, give back, remove, switch off.
+
+    Raises:
+        CgroupError: what a cgroup to be removed has switched on cannot be read.
+    """
     steps: list[Step] = []
     missing = set(view.missing)
     for path in _top_down({*view.missing, *enable}):
@@ -146,7 +151,7 @@ def plan_steps(
             steps.append(Enable(path, enable[path]))
     steps += _writes(view, plan, missing)
     if prune:
-        steps += _removals(view, record)
+        steps += _removals(tree, view, record)
         steps += [
             Disable(cgroup, controller)
             for cgroup, controller in reversed(record.controllers)
@@ -192,15 +197,12 @@ def _put(difference: Difference, view: View) -> Put:
     return Put(path, file, difference.wanted, live)
 
 
-def _removals(view: View, record: Record) -> list[Step]:
+def _removals(tree: Tree, view: View, record: Record) -> list[Step]:
     inner = {path.rpartition("/")[0] for path in record.cgroups}
-    files = {path: record.cgroups[path].values for path in view.surplus}
-    controllers = {file.partition(".")[0] for values in files.values() for file in values} - {"cgroup"}
-    return [
-        Remove(
-            path,
-            tuple((file, value.written) for file, value in files[path].items() if value.written is not None),
-            tuple(sorted(controllers)) if path in inner else (),
-        )
-        for path in view.surplus
-    ]
+    steps: list[Step] = []
+    for path in view.surplus:
+        values = record.cgroups[path].values.items()
+        files = tuple((file, value.written) for file, value in values if value.written is not None)
+        on = tree.read_or_none(path, "cgroup.subtree_control") if path in inner else None
+        steps.append(Remove(path, files, parse_words(on or "")))
+    return steps
