@@ -41,6 +41,7 @@ from qos.policy.pod_resources import (
 MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 _RESTART_POLICIES: Final = ("Always", "Never", "OnFailure")
 _POD_LEVEL: Final = (CPU, HUGEPAGES_PREFIX, MEMORY)
+_DECIMAL_SCALE: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 NameCheck = Callable[[str, str], Iterator[FieldError]]
 
 
@@ -105,13 +106,12 @@ def go_value(quantity: Quantity) -> str:
     >>> go_value(Quantity.parse("1500m")), go_value(Quantity.parse("0.5"))
     ('{{1500 -3} {<nil>} 1500m DecimalSI}', '{{5 -1} {<nil>}  DecimalSI}')
     """
-    text = str(quantity)
-    as_typed = text if quantity.is_typed else ""
-    digits, scale = quantity.nano, -9
-    floor = -3 if as_typed.endswith("m") else 0
-    while digits and digits % 10 == 0 and scale < floor:
+    typed = str(quantity) if quantity.is_typed else ""
+    suffix = typed[-1:] if typed[-1:] in _DECIMAL_SCALE else ""
+    digits, scale, last = quantity.nano, -9, _DECIMAL_SCALE[suffix]
+    while digits and digits % 10 == 0 and scale < last:
         digits, scale = digits // 10, scale + 1
-    return f"{{{{{digits} {scale}}} {{<nil>}} {as_typed} {quantity.format.value}}}"
+    return f"{{{{{digits} {scale}}} {{<nil>}} {typed} {quantity.format.value}}}"
 
 
 def _validate_annotations(pod: Pod) -> Iterator[FieldError]:

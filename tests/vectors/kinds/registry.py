@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cases import Case
 
-from kinds import nodes, pods, quantities, scalars, tables
+from kinds import decisions, evictions, nodes, quantities, scalars, tables
 from kinds.common import Answer
 
 KINDS: dict[str, Callable[[Case], Answer]] = {
@@ -15,7 +15,16 @@ KINDS: dict[str, Callable[[Case], Answer]] = {
     "quantity-roundup": quantities.roundup,
     "scalar": scalars.scalar,
     "scalar-steps": scalars.steps,
-    "pod": pods.pod,
+    "pod": decisions.pod,
+    "pod-validation": decisions.pod_validation,
+    "pod-resize": decisions.pod_resize,
+    "limitrange": decisions.limit_range,
+    "quota-usage": decisions.quota,
+    "preemption": decisions.preemption,
+    "cpu-assignment": decisions.cpu_assignment,
+    "eviction-thresholds": evictions.thresholds,
+    "eviction-rank": evictions.ranking,
+    "eviction-admit": evictions.admission,
     "qos-cgroups": nodes.qos_cgroups,
     "node-allocatable": nodes.node_allocatable,
     "cgroup-name": nodes.cgroup_name,
