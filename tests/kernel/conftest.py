@@ -7,6 +7,7 @@ with a word. Every test gets a cgroup of its own with all controllers offered, c
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
 import signal
@@ -139,6 +140,7 @@ def start(fs: CgroupFS) -> Iterator[Start]:
 def _become(fs: CgroupFS, cgroup: str, work: Callable[[], object]) -> None:
     code = 99
     try:
+        faulthandler.disable()  # a child may die of a signal on purpose
         fs.write(cgroup, "cgroup.procs", "0")
         work()
         code = 0
