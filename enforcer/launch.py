@@ -18,6 +18,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Self
 
@@ -31,6 +32,8 @@ from qos.errors import CgroupError, HostError
 
 _P_PIDFD: Final = 3
 _REPORT_BYTES: Final = 4096
+_HELLO: Final = b"h"
+_GO: Final = b"g"
 _RESTORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 """Ignored by the Python interpreter, and exec would hand that on."""
 
@@ -51,7 +54,6 @@ class Command:
         hostname: of a new UTS namespace.
         oom_score_adj: set before the program starts; None leaves the launcher's.
         init: keep a small PID 1 in front that buries orphans and passes signals on.
-        passed: descriptors that stay open, under their numbers.
         body: run this function in the child instead of a program; ``argv`` is then only its name.
     """
 
@@ -64,7 +66,6 @@ class Command:
     hostname: str = ""
     oom_score_adj: int | None = None
     init: bool = False
-    passed: tuple[int, ...] = ()
     body: Body | None = None
 
     def __post_init__(self) -> None:
@@ -165,37 +166,63 @@ def launch(
         HostError: a later step failed; the message names it, and nothing is left running.
     """
     proc = proc or ProcFS()
+    stdio = (stdout, stderr)
+    child = _start(fs, cgroup, command, stdio, proc, into=True)
+    if child is None:
+        child = _start(fs, cgroup, command, stdio, proc, into=False)
+    if child is None:
+        raise HostError(f"{command.argv[0]}: killed before it could start")
+    return child
+
+
+def _start(
+    fs: CgroupFS, cgroup: str, command: Command, stdio: tuple[int, int], proc: ProcFS, *, into: bool
+) -> Child | None:
+    """One attempt; None if the child was killed at birth.
+
+    Kernels that have the fix "cgroup: fix race between fork and cgroup.kill" (6.14 and the stable series
+    of February 2025 on) compare the kill count of the parent's cgroup with that of the one cloned into:
+    where ``cgroup.kill`` was ever used, every child cloned into it is killed at birth. There the child is
+    forked outside, and moved inside while it still waits: of the command nothing ever runs outside.
+    """
     directory = fs.open_directory(cgroup)
     go_read, go_write = os.pipe()
     report_read, report_write = os.pipe()
     stdin_read, stdin_write = os.pipe()
+    ours = [directory, go_read, go_write, report_read, report_write, stdin_read, stdin_write]
     try:
         try:
-            pid, pidfd = fork_into(directory, namespaces.flags_of(command.new_namespaces))
+            pid, pidfd = fork_into(directory if into else None, namespaces.flags_of(command.new_namespaces))
         except OSError as error:
             raise CgroupError(str(fs.root / cgroup), None, _why_no_child(error), error.errno or 0) from error
         if pid == 0:
             os.close(go_write)
             os.close(report_read)
             os.close(stdin_write)
-            _in_child(command, (stdin_read, stdout, stderr), go_read, report_write)
-        child = Child(pid, pidfd)
-        try:
+            _in_child(command, (stdin_read, *stdio), go_read, report_write)
+        os.close(report_write)
+        ours.remove(report_write)
+        with ExitStack() as undo:
+            child = Child(pid, pidfd)
+            undo.callback(_bury, child)
+            if os.read(report_read, 1) != _HELLO:
+                return None
+            if not into:
+                fs.write(cgroup, "cgroup.procs", str(pid))
             _from_outside(proc, pid, command)
-            os.close(report_write)
-            report_write = -1
-            os.write(go_write, b"g")
+            os.write(go_write, _GO)
             _must_have_started(report_read, command)
-        except BaseException:
-            child.send(signal.SIGKILL)
-            child.wait()
-            child.close()
-            raise
+            undo.pop_all()
         return child
     finally:
-        for fd in (directory, go_read, go_write, report_read, report_write, stdin_read, stdin_write):
-            if fd >= 0:
-                os.close(fd)
+        for fd in ours:
+            os.close(fd)
+
+
+def _bury(child: Child) -> None:
+    child.send(signal.SIGKILL)
+    child.wait()
+    child.close()
 
 
 def _from_outside(proc: ProcFS, pid: int, command: Command) -> None:
@@ -229,7 +256,8 @@ def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: in
     """Never returns, whatever happens: two processes must not go on with the launcher's work."""
     stage = "start"
     try:
-        if os.read(go, 1) != b"g":
+        os.write(report, _HELLO)
+        if os.read(go, 1) != _GO:
             os._exit(127)
         stage = "namespaces"
         namespaces.enter(command.new_namespaces, command.joined, command.hostname)
@@ -240,8 +268,6 @@ def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: in
         namespaces.become(command.who)
         stage = "standard input and output"
         _arrange(stdio)
-        for fd in command.passed:
-            os.set_inheritable(fd, True)
         if command.init and (below := os.fork()) != 0:
             os.close(report)
             os._exit(namespaces.reap_until_exit(below))

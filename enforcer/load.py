@@ -10,10 +10,9 @@ and wait), :meth:`LoadProcess.wait_ready`, :meth:`LoadProcess.go`.
 
 from __future__ import annotations
 
-import json
+import fcntl
 import os
 import select
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,11 +23,11 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from enforcer import load_child
 from enforcer.cgroup_text import parse_flat_keyed
 from enforcer.cgroupfs import CgroupFS
 from enforcer.launch import Child, Command, launch
-from enforcer.load_child import GO
-from enforcer.load_cpu import RECORD
+from enforcer.load_cpu import RECORD, clock_step
 from enforcer.load_shapes import other_shapes
 from enforcer.procfs import ProcFS
 from qos.errors import HostError
@@ -42,10 +41,6 @@ AHEAD_SECONDS: Final = 120.0
 
 _BATCH_PIECES: Final = 200
 _BATCH_PIECE_SECONDS: Final = 0.01
-_PROGRAM: Final = (
-    "import sys; sys.path.append(sys.argv.pop(1)); from enforcer.load_child import main; main(sys.argv)"
-)
-_ROOT: Final = str(Path(__file__).resolve().parents[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +120,14 @@ class LoadProcess:
         """
         deadline = time.monotonic() + timeout_seconds
         ready = self._fds["ready"]
-        while True:
+        missing = self._processes - 1
+        while missing > 0:
             readable, _, _ = select.select([ready], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
                 raise HostError(f"{self._fs.root / self._cgroup}: load not ready after {timeout_seconds:g} s")
-            if os.read(ready, 1):
-                return
+            if said := os.read(ready, missing):
+                missing -= len(said)
+                continue
             raise HostError(
                 f"{self._fs.root / self._cgroup}: load ended with {self.child.wait(5.0)} before its start"
             )
@@ -152,7 +149,7 @@ class LoadProcess:
         overhead = Overhead(usage / 1e6, int(current or 0), self._processes)
         try:
             for _ in range(self._processes - 1):
-                os.write(self._fds["go"], GO.pack(self._start, overhead.bytes))
+                os.write(self._fds["go"], load_child.GO.pack(self._start, overhead.bytes))
         except BrokenPipeError as error:
             raise HostError(f"{self._fs.root / self._cgroup}: the load ended before its start") from error
         return overhead
@@ -251,47 +248,47 @@ def start_load(
     """
     with ExitStack() as undo:
         passed = other_shapes(workload, scratch, peer, undo)
-        fds = _descriptors(undo)
+        fds = _descriptors(undo, proc or ProcFS())
         spec: dict[str, Any] = {
-            "queue": fds["queue"],
+            "queue": fds["queue_read"],
             "results": fds["results"],
             "ready": fds["ready_write"],
             "go": fds["go_read"],
             "others": passed.shapes,
+            "clock_step": clock_step(),
         }
         if cpu is not None:
             spec["cpu"] = _cpu_spec(cpu)
         command = Command(
-            (sys.executable, "-I", "-S", "-c", _PROGRAM, _ROOT, json.dumps(spec)),
-            env={"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1"},
+            ("load",),
             new_namespaces=frozenset({"pid"} if os.geteuid() == 0 else {"pid", "user"}),
             oom_score_adj=oom_score_adj,
-            passed=(fds["queue"], fds["results"], fds["ready_write"], fds["go_read"], *passed.fds),
+            body=lambda: load_child.run(spec),
         )
         child = launch(fs, cgroup, command, stdout=stderr, stderr=stderr, proc=proc)
         kept = {"queue": fds["queue"], "results": fds["results"], "ready": fds["ready"], "go": fds["go"]}
-        os.close(fds["ready_write"])
-        os.close(fds["go_read"])
-        for fd in passed.fds:
+        for fd in (fds["ready_write"], fds["go_read"], fds["queue_read"], *passed.fds):
             os.close(fd)
         undo.pop_all()
     processes = 1 + len(passed.shapes) + (cpu.threads if cpu else 0)
     return LoadProcess(fs, cgroup, child, cpu, kept, processes)
 
 
-def _descriptors(undo: ExitStack) -> dict[str, int]:
-    ready, ready_write = os.pipe()
-    go_read, go = os.pipe()
-    fds = {
-        "queue": os.memfd_create("qos-load-queue"),
-        "results": os.memfd_create("qos-load-results"),
-        "ready": ready,
-        "ready_write": ready_write,
-        "go_read": go_read,
-        "go": go,
-    }
-    for fd in fds.values():
-        undo.callback(os.close, fd)
+def _descriptors(undo: ExitStack, proc: ProcFS) -> dict[str, int]:
+    fds: dict[str, int] = {}
+
+    def keep(*names_and_fds: tuple[str, int]) -> None:
+        for name, fd in names_and_fds:
+            fds[name] = fd
+            undo.callback(os.close, fd)
+
+    keep(*zip(("ready", "ready_write"), os.pipe(), strict=True))
+    keep(*zip(("go_read", "go"), os.pipe(), strict=True))
+    keep(("queue", os.memfd_create("qos-load-queue")))
+    keep(("queue_read", proc.reopen(fds["queue"], os.O_RDONLY)))
+    keep(("results", os.memfd_create("qos-load-results")))
+    # O_APPEND: writes of several processes never overlap
+    fcntl.fcntl(fds["results"], fcntl.F_SETFL, os.O_APPEND)
     return fds
 
 

@@ -6,6 +6,7 @@ until it is ended. Files come as descriptors: nothing is opened here.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -37,41 +38,54 @@ def polygon_at(points: Sequence[Sequence[float]], at: float) -> float:
     return before[1]
 
 
-def hold_anonymous(spec: dict[str, Any], start: float, already_bytes: int) -> None:
-    """Hold anonymous memory along a polygon; what the load's processes hold anyway counts as part of it.
+class Anonymous:
+    """Anonymous memory along a polygon; what the load's processes hold anyway counts as part of it.
 
     Args:
         spec: ``points`` (seconds after the start, bytes), ``hot`` fraction that is touched again and again,
             ``most`` bytes ever.
-        start: on the monotonic clock.
-        already_bytes: charged to the cgroup before the start, the interpreters' own.
     """
-    points, hot, most = spec["points"], spec["hot"], int(spec["most"])
-    region = mmap.mmap(-1, max(_PAGE, most), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    region.madvise(mmap.MADV_NOHUGEPAGE)  # one page a touch, as the polygon says
-    held = 0
-    last = points[-1][0]
-    touch_at = start + _TOUCH_SECONDS
-    time.sleep(max(0.0, start - time.monotonic()))
-    while True:
-        now = time.monotonic()
-        wanted = polygon_at(points, now - start) - already_bytes
-        pages = min(max(0, int(wanted)), most) // _PAGE
-        if pages > held:
-            region[held * _PAGE : pages * _PAGE : _PAGE] = b"\1" * (pages - held)
-        elif pages < held:
-            region.madvise(mmap.MADV_DONTNEED, pages * _PAGE, (held - pages) * _PAGE)
-        held = pages
-        if now >= touch_at:
-            _touch(region, int(held * hot))
-            touch_at += _TOUCH_SECONDS
-        settled = now - start > last
-        time.sleep(max(0.0, touch_at - time.monotonic()) if settled else _TICK_SECONDS)
 
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._points, self._hot = spec["points"], spec["hot"]
+        self._most = max(_PAGE, int(spec["most"]))
+        self._region = mmap.mmap(-1, self._most + _PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with contextlib.suppress(OSError):  # a kernel without huge pages has nothing to be told
+            self._region.madvise(mmap.MADV_NOHUGEPAGE)
+        self._held = 0
+        self.hold(_PAGE)
 
-def _touch(region: mmap.mmap, pages: int) -> int:
-    """Read one byte of each of the first pages, which marks them used; returns how many bytes were read."""
-    return len(region[0 : pages * _PAGE : _PAGE])
+    def hold(self, wanted_bytes: float) -> None:
+        """Hold so many bytes, in whole pages, from now on."""
+        pages = min(max(0, int(wanted_bytes)), self._most) // _PAGE
+        if pages > self._held:
+            self._region[self._held * _PAGE : pages * _PAGE : _PAGE] = b"\1" * (pages - self._held)
+        elif pages < self._held:
+            self._region.madvise(mmap.MADV_DONTNEED, pages * _PAGE, (self._held - pages) * _PAGE)
+        self._held = pages
+
+    def touch(self) -> int:
+        """Read a byte of each hot page, which marks it used; returns how many."""
+        return len(self._region[0 : int(self._held * self._hot) * _PAGE : _PAGE])
+
+    def follow(self, start: float, already_bytes: int) -> None:
+        """Follow the polygon for ever.
+
+        Args:
+            start: on the monotonic clock.
+            already_bytes: charged to the cgroup before the start, the processes' own.
+        """
+        last = self._points[-1][0]
+        touch_at = start + _TOUCH_SECONDS
+        time.sleep(max(0.0, start - time.monotonic()))
+        while True:
+            now = time.monotonic()
+            self.hold(polygon_at(self._points, now - start) - already_bytes)
+            if now >= touch_at:
+                self.touch()
+                touch_at += _TOUCH_SECONDS
+            settled = now - start > last
+            time.sleep(max(0.0, touch_at - time.monotonic()) if settled else _TICK_SECONDS)
 
 
 class Pace:

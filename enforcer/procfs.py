@@ -117,6 +117,23 @@ class ProcFS:
         except OSError as error:
             raise HostError(f"{path}: {error.strerror}") from error
 
+    def reopen(self, fd: int, flags: int) -> int:
+        """Open what one of the caller's own descriptors refers to once more, with a position of its own.
+
+        A memfd opened so has an atomic position, which the descriptor of memfd_create has not: processes
+        that share it never read the same piece twice.
+
+        Raises:
+            HostError: /proc is not that of the caller's PID namespace.
+        """
+        path = self.root / "self" / "fd" / str(fd)
+        try:
+            return os.open(path, flags | os.O_CLOEXEC)
+        except OSError as error:
+            raise HostError(
+                f"{path}: {error.strerror}; is proc of this PID namespace mounted there?"
+            ) from error
+
 
 def _read(path: Path) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -61,14 +61,14 @@ class _MountAttr(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_uint64) for name in ("attr_set", "attr_clr", "propagation", "userns_fd"))
 
 
-def fork_into(cgroup_fd: int, namespaces: int = 0) -> tuple[int, int]:
+def fork_into(cgroup_fd: int | None, namespaces: int = 0) -> tuple[int, int]:
     """Fork a child that begins its life inside a cgroup, and in new namespaces.
 
     As :func:`os.fork`, the call returns twice, with (0, -1) in the child. There is no moment at which the
     child exists outside the cgroup: its first charge is the cgroup's.
 
     Args:
-        cgroup_fd: descriptor of the cgroup's directory.
+        cgroup_fd: descriptor of the cgroup's directory; None: that of the caller.
         namespaces: any of the ``CLONE_NEW*`` flags, or 0.
 
     Returns:
@@ -79,10 +79,10 @@ def fork_into(cgroup_fd: int, namespaces: int = 0) -> tuple[int, int]:
     """
     pidfd = ctypes.c_int(-1)
     args = _CloneArgs(
-        flags=_CLONE_INTO_CGROUP | _CLONE_PIDFD | namespaces,
+        flags=_CLONE_PIDFD | namespaces | (0 if cgroup_fd is None else _CLONE_INTO_CGROUP),
         pidfd=ctypes.addressof(pidfd),
         exit_signal=signal.SIGCHLD,
-        cgroup=cgroup_fd,
+        cgroup=cgroup_fd or 0,
     )
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = _libc.syscall(_SYS_CLONE3, ctypes.byref(args), ctypes.sizeof(args))
