@@ -196,6 +196,15 @@ def measured(recording: Recording, *missing: str) -> Recording:
     return replace(recording, samples=told, completions=Completions())
 
 
+def undisturbed() -> Recording:
+    """The web tier alone, as a baseline to compare with."""
+    recording = make_recording("uncontended", limits=False)
+    quick = replace(
+        recording.completions, latency_seconds=0.006 + (recording.completions.latency_seconds - 0.008) * 0.2
+    )
+    return replace(recording, meta={**recording.meta, "role": "baseline"}, completions=quick, events=())
+
+
 def contention() -> tuple[Recording, ...]:
     """Three policies on the same four tenants."""
     return (

@@ -49,21 +49,23 @@ def answer(recordings: Sequence[Recording], summaries: Sequence[Summary]) -> lis
 def to_json(recordings: Sequence[Recording], summaries: Sequence[Summary]) -> dict[str, Any]:
     """The machine form of some runs of one scenario, stable for scripts; plain data.
 
+    ``runs`` are the policies' in order; an undisturbed run to compare with is under ``baseline``.
+
     Raises:
         ValueError: no run, or not as many summaries as recordings.
     """
     if not recordings:
         raise ValueError("no recording to tell of")
     meta = recordings[0].meta
-    return {
-        "scenario": meta.get("scenario"),
-        "seed": meta.get("seed"),
-        "profile": meta.get("profile"),
-        "runs": [
-            summary_json(summary) | {"source": recording.samples.source}
-            for recording, summary in zip(recordings, summaries, strict=True)
-        ],
-    }
+    told: dict[str, Any] = {key: meta.get(key) for key in ("scenario", "seed", "profile")}
+    told["runs"] = []
+    for recording, summary in zip(recordings, summaries, strict=True):
+        run = summary_json(summary) | {"source": recording.samples.source}
+        if _is_baseline(recording):
+            told["baseline"] = run
+        else:
+            told["runs"].append(run)
+    return told
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:

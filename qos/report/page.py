@@ -18,9 +18,10 @@ from plotly.offline import get_plotlyjs
 from qos.errors import RecordingError
 from qos.model.sample import Recording
 from qos.model.summary import Summary
+from qos.report.keys import legend
 from qos.report.picture import Absent, Panel, Picture
 from qos.report.registry import FIGURES
-from qos.report.run import Run
+from qos.report.run import Run, contended
 from qos.report.script import SCRIPT
 from qos.report.style import style_sheet
 from qos.report.summary_table import summary_table
@@ -118,18 +119,18 @@ def _policy(*scripts: str) -> str:
 
 def _title(runs: Sequence[Run]) -> str:
     scenario = runs[0].recording.meta.get("scenario")
-    policies = ", ".join(dict.fromkeys(run.policy for run in runs))
-    return f"{scenario}: {policies}" if scenario else policies
+    return str(scenario) if scenario else ", ".join(run.policy for run in runs)
 
 
 def _header(runs: Sequence[Run], title: str) -> str:
     meta = runs[0].recording.meta
     sources = dict.fromkeys(_SOURCES[run.recording.samples.source] for run in runs)
     seconds = max(run.summary.duration_seconds for run in runs)
-    said = [str(meta["description"])] if meta.get("description") else []
-    said.append(f"{seconds:g} seconds, {' and '.join(sources)}")
+    policies = ", ".join(dict.fromkeys(run.policy for run in contended(runs)))
+    said = f"{policies} · {seconds:g} seconds, {' and '.join(sources)}"
+    question = f'<p class="sub">{escape(str(meta["description"]))}</p>' if meta.get("description") else ""
     return (
-        f'<header><div><h1>{escape(title)}</h1><p class="sub">{escape(" · ".join(said))}</p></div>'
+        f'<header><div><h1>{escape(title)}</h1>{question}<p class="sub">{escape(said)}</p></div>'
         '<button id="theme" type="button" aria-label="switch between light and dark">light / dark</button>'
         "</header>"
     )
@@ -161,6 +162,7 @@ def _section(name: str, picture: Picture) -> str:
     return (
         f'<section id="{name}"><h2>{escape(picture.question)}</h2>'
         f'<p class="reading">{escape(picture.reading)}</p>'
+        f"{legend(picture.keys)}"
         f'<div class="panels{" wide" if picture.wide else ""}">{panels}</div>{notes}</section>'
     )
 

@@ -20,6 +20,25 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """One entry of a legend.
+
+    Attributes:
+        text: what it stands for.
+        shape: "line", "box", or a marker's symbol ("circle", "diamond-open" …).
+        colour: one of the theme's.
+        dash: style of a line.
+        alpha: how strong a box is filled.
+    """
+
+    text: str
+    shape: str
+    colour: str
+    dash: str = "solid"
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """What a figure's file draws.
 
@@ -27,6 +46,7 @@ class Picture:
         question: what the picture answers, as its title.
         reading: one sentence on how to read it, units included.
         panels: the charts, side by side where there is room.
+        keys: the legend that all of them share.
         notes: what is left out or estimated.
         wide: whether each chart needs the page's whole width.
     """
@@ -34,6 +54,7 @@ class Picture:
     question: str
     reading: str
     panels: tuple[Panel, ...]
+    keys: tuple[Key, ...] = ()
     notes: tuple[str, ...] = ()
     wide: bool = False
 

@@ -12,7 +12,7 @@ from qos.report.picture import row_titles
 from qos.report.run import Run
 
 ROW_HEIGHT: Final = 118
-_ABOVE: Final = 58
+_ABOVE: Final = 26
 _BELOW: Final = 44
 
 
@@ -43,19 +43,15 @@ def rows_figure(run: Run, workloads: Sequence[str], unit: str) -> Any:
     return figure
 
 
-def level(
-    name: str, value: float, span: tuple[float, float], dash: str, shown: bool, colour: str = theme.LIMIT_LINE
-) -> dict[str, Any]:
-    """A horizontal line over the whole time as a trace, so that it has a legend entry and a hover text."""
+def level(name: str, value: float, span: tuple[float, float], dash: str) -> dict[str, Any]:
+    """A horizontal line over the whole time as a trace, so that it has a hover text."""
     return {
         "type": "scatter",
         "mode": "lines",
         "x": list(span),
         "y": [value, value],
         "name": name,
-        "legendgroup": name,
-        "showlegend": shown,
-        "line": {"color": colour, "width": 1.3, "dash": dash},
+        "line": {"color": theme.INK, "width": 1.3, "dash": dash},
         "hovertemplate": f"{name} %{{y:.4~g}}<extra></extra>",
     }
 

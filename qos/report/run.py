@@ -31,6 +31,11 @@ class Run:
         return cls(recording, summary, recording.workloads())
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether this run shows workloads undisturbed, to compare the others with."""
+        return self.recording.meta.get("role") == "baseline"
+
+    @property
     def policy(self) -> str:
         """Name of the policy that ran."""
         return self.recording.policy
@@ -89,6 +94,11 @@ class Run:
 
 def _cpus(files: Mapping[str, str]) -> float:
     return CpuMax.model_validate(files["cpu.max"]).cpus if "cpu.max" in files else float("inf")
+
+
+def contended(runs: Sequence[Run]) -> list[Run]:
+    """The runs without the baseline; all of them where there is nothing else."""
+    return [run for run in runs if not run.is_baseline] or list(runs)
 
 
 def chosen(runs: Sequence[Run], most: int = MOST_WORKLOADS) -> tuple[str, ...]:

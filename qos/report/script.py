@@ -22,6 +22,8 @@ SCRIPT: Final = """
     let text = document.getElementById(chart.id + "-figure").textContent;
     if (dark) for (const [light, other] of swaps) text = text.replaceAll(light, other);
     const figure = JSON.parse(text);
+    const narrow = figure.layout.meta && figure.layout.meta.narrow;
+    if (narrow && chart.clientWidth < 600) Object.assign(figure.data[0], narrow);
     if (touch.matches) figure.layout.dragmode = false;  // a finger on a chart scrolls the page
     return figure;
   }

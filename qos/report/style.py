@@ -23,17 +23,7 @@ def style_sheet() -> str:
 
 
 def _variables(swap: Mapping[str, str]) -> str:
-    names = {
-        "ink": theme.INK,
-        "muted": theme.MUTED,
-        "rule": theme.RULE,
-        "paper": theme.PAPER,
-        "guaranteed": theme.BLUE,
-        "burstable": theme.GREEN,
-        "besteffort": theme.VERMILION,
-        "mixed": theme.GREY,
-    }
-    return " ".join(f"--{name}: {swap.get(colour, colour)};" for name, colour in names.items())
+    return " ".join(f"--{name}: {swap.get(colour, colour)};" for colour, name in theme.CSS_NAMES.items())
 
 
 _RULES: Final = """
@@ -47,12 +37,14 @@ h3 { font-size: 13px; margin: 10px 0 0; overflow-wrap: anywhere; }
 .sub { color: var(--muted); margin: 4px 0 0; }
 button { font: inherit; font-size: 13px; color: var(--ink); background: transparent; border: 1px solid var(--rule);
   border-radius: 6px; padding: 4px 10px; cursor: pointer; white-space: nowrap; }
-.answer { border-left: 4px solid var(--guaranteed); padding: 2px 0 2px 16px; margin: 22px 0 26px; }
+.answer { border-left: 4px solid var(--blue); padding: 2px 0 2px 16px; margin: 22px 0 26px; }
 .answer .first { font-size: 20px; line-height: 1.4; font-weight: 600; margin: 0 0 6px; }
 .answer ul { margin: 0; padding-left: 18px; }
 .answer li { margin: 3px 0; overflow-wrap: anywhere; }
 section { margin: 34px 0; break-inside: avoid; }
 .reading, .note, figcaption { color: var(--muted); font-size: 13.5px; margin: 0 0 4px; max-width: 92ch; }
+.keys { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 12.5px; margin: 6px 0 0; padding: 0; list-style: none; }
+.keys svg { width: 26px; height: 12px; margin-right: 6px; vertical-align: -1px; }
 .note { font-size: 12.5px; margin-top: 6px; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); gap: 4px 26px; }
 .panels.wide { grid-template-columns: minmax(0, 1fr); }
@@ -61,15 +53,15 @@ section { margin: 34px 0; break-inside: avoid; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; min-width: 100%; }
 th, td { text-align: right; padding: 5px 10px; white-space: nowrap; border-bottom: 1px solid var(--rule); }
-th { font-weight: 600; color: var(--muted); font-size: 12px; vertical-align: bottom; }
+th { font-weight: 600; color: var(--muted); font-size: 12px; line-height: 1.25; vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child, td.name, th.name, td.words { text-align: left; }
 td.words { white-space: normal; min-width: 24ch; overflow-wrap: anywhere; }
 tbody + tbody { border-top: 2px solid var(--rule); }
 td.best { font-weight: 700; }
-.chip { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 6px; background: var(--mixed); }
-.chip.Guaranteed { background: var(--guaranteed); }
-.chip.Burstable { background: var(--burstable); }
-.chip.BestEffort { background: var(--besteffort); }
+.chip { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 6px; background: var(--grey); }
+.chip.Guaranteed { background: var(--blue); }
+.chip.Burstable { background: var(--green); }
+.chip.BestEffort { background: var(--vermilion); }
 .classes { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 13px; color: var(--muted); margin: 8px 0 0; padding: 0; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px 18px; font-size: 13.5px; margin: 8px 0; }
 dt { color: var(--muted); }

@@ -8,7 +8,8 @@ from html import escape
 from typing import Final
 
 from qos.model.summary import WorkloadSummary
-from qos.report.run import Run, chosen
+from qos.report.numbers import duration, mebibytes, percent
+from qos.report.run import Run, chosen, contended
 
 _MOST: Final = 24
 
@@ -23,20 +24,6 @@ class Column:
     less_is_better: bool | None = True
 
 
-def _duration(seconds: float) -> str:
-    scale, unit = (1.0, "s") if seconds >= 0.9995 else (1e-3, "ms")
-    value = seconds / scale
-    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
-
-
-def _percent(fraction: float) -> str:
-    return f"{fraction * 100:.1f} %"
-
-
-def _mib(count: float) -> str:
-    return f"{count / 2**20:,.0f} MiB"
-
-
 def _count(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -46,15 +33,15 @@ def _latency(name: str) -> Callable[[WorkloadSummary], float | None]:
 
 
 COLUMNS: Final[tuple[Column, ...]] = (
-    Column("p50", _latency("p50"), _duration),
-    Column("p99", _latency("p99"), _duration),
+    Column("p50", _latency("p50"), duration),
+    Column("p99", _latency("p99"), duration),
     Column("completed", lambda fared: fared.completed if fared.latency_seconds else None, _count, False),
-    Column("job done at", lambda fared: fared.completion_seconds, _duration),
-    Column("throttled periods", lambda fared: fared.throttled_periods, _percent),
-    Column("waited for its limit", lambda fared: fared.waited_for_quota, _percent),
-    Column("waited for the node", lambda fared: fared.waited_for_cpu, _percent),
+    Column("job done at", lambda fared: fared.completion_seconds, duration),
+    Column("throttled periods", lambda fared: fared.throttled_periods, percent),
+    Column("waited for its limit", lambda fared: fared.waited_for_quota, percent),
+    Column("waited for the node", lambda fared: fared.waited_for_cpu, percent),
     Column("CPU used", lambda fared: fared.cpu_seconds, lambda value: f"{value:,.1f} s", None),
-    Column("peak memory", lambda fared: fared.memory_peak_bytes, _mib, None),
+    Column("peak memory", lambda fared: fared.memory_peak_bytes, mebibytes, None),
     Column("OOM kills", lambda fared: fared.oom_kills, _count),
     Column("evictions", lambda fared: fared.evictions, _count),
     Column("restarts", lambda fared: fared.restarts, _count),
@@ -81,13 +68,16 @@ def _says_something(runs: Sequence[Run], workloads: Sequence[str], column: Colum
 
 def _body(runs: Sequence[Run], name: str, columns: Sequence[Column]) -> str:
     best = {column.title: _best(runs, name, column) for column in columns}
-    rows = []
-    for index, run in enumerate(runs):
-        cells = [f'<td class="name">{_named(run, name) if index == 0 else ""}</td>']
+    rows: list[str] = []
+    for run in runs:
+        if run.is_baseline and not run.fared(name).completed:
+            continue
+        cells = [f'<td class="name">{"" if rows else _named(run, name)}</td>']
         cells.append(f'<td class="name">{escape(run.policy)}</td>')
         for column in columns:
             value = column.value(run.fared(name))
-            mark = ' class="best"' if value is not None and value == best[column.title] else ""
+            is_best = value is not None and value == best[column.title] and not run.is_baseline
+            mark = ' class="best"' if is_best else ""
             cells.append(f"<td{mark}>{'–' if value is None else escape(column.form(value))}</td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return f"<tbody>{''.join(rows)}</tbody>"
@@ -100,7 +90,7 @@ def _named(run: Run, name: str) -> str:
 
 def _best(runs: Sequence[Run], name: str, column: Column) -> float | None:
     """The best value, if policies differ in it by more than 1 % and one side is better."""
-    known = [value for run in runs if (value := column.value(run.fared(name))) is not None]
+    known = [value for run in contended(runs) if (value := column.value(run.fared(name))) is not None]
     if column.less_is_better is None or len(known) < 2 or max(known) <= min(known) * 1.01:
         return None
     return min(known) if column.less_is_better else max(known)

@@ -8,6 +8,7 @@ Colours: Okabe and Ito, "Color Universal Design" (2008); the dark ones are the s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -33,6 +34,18 @@ DARK: Final[Mapping[str, str]] = {
     PURPLE: "#E8A5CC",
     ORANGE: "#F2C14E",
     GREY: "#768390",
+}
+CSS_NAMES: Final[Mapping[str, str]] = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    PAPER: "paper",
+    BLUE: "blue",
+    GREEN: "green",
+    VERMILION: "vermilion",
+    PURPLE: "purple",
+    ORANGE: "orange",
+    GREY: "grey",
 }
 CLASS_COLOUR: Final[Mapping[str, str]] = {
     "Guaranteed": BLUE,
@@ -72,27 +85,38 @@ def faint(colour: str, alpha: float = 0.25) -> str:
 
 
 def layout(height: int, **more: Any) -> dict[str, Any]:
-    """What every chart's layout shares: transparent paper, quiet axes, a legend above the chart."""
+    """What every chart's layout shares: transparent paper, no legend (the page has one a picture)."""
     return {
         "autosize": True,
         "height": height,
-        "margin": {"l": 8, "r": 12, "t": 34, "b": 8},
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 40},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 12, "color": INK},
         "hoverlabel": {"align": "left", "bgcolor": PAPER, "bordercolor": RULE, "font": {"color": INK}},
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "font": {"size": 11},
-        },
-        "showlegend": True,
+        "showlegend": False,
         "dragmode": False,
     } | more
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """A logarithmic axis from just below ``low`` to just above ``high`` with ticks at 1, 2 and 5.
+
+    >>> log_ticks(30.0, 400.0)["tickvals"]
+    [50, 100, 200]
+    """
+    low, high = max(low, 1e-9), max(high, low * 1.01, 1e-9)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    kept = [int(tick) if tick >= 1 else tick for tick in ticks if low <= tick <= high]
+    if len(kept) > 8:
+        kept = [tick for tick in kept if round(math.log10(tick), 6).is_integer()]
+    return {
+        "type": "log",
+        "tickvals": kept,
+        "ticktext": [f"{tick:,g}" if tick < 1e6 else f"{tick:.0e}" for tick in kept],
+        "range": [math.log10(low) - 0.03, math.log10(high) + 0.03],
+    }
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from qos.report import theme
-from qos.report.picture import Absent, Panel, Picture, noted
+from qos.report.picture import Absent, Key, Panel, Picture, noted
 from qos.report.rows import level, rows_figure, span_of
-from qos.report.run import Run, chosen, left_out
+from qos.report.run import Run, chosen, contended, left_out
 from qos.report.series import compact, rate, summed, thinned
 
 _COLUMN = "cpu_stat_usage_usec"
@@ -18,14 +18,16 @@ _COLUMN = "cpu_stat_usage_usec"
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """Rows of workloads: CPUs used (area), requested (dots), allowed by cpu.max (line)."""
+    runs = contended(runs)
     workloads = [name for name in chosen(runs) if any(run.column(name, _COLUMN) is not None for run in runs)]
     if not workloads:
         return Absent("no cpu.stat usage_usec was read")
     panels = tuple(Panel(run.policy, _panel(run, runs, workloads)) for run in runs)
     return Picture(
         "Who got the CPU, and when?",
-        "CPUs used over time (area), against what was requested (dotted) and what cpu.max allows (line).",
+        "CPUs used over time, in the colour of the class, against what was requested and what is allowed.",
         panels,
+        (Key("request", "line", theme.INK, "dot"), Key("limit (cpu.max)", "line", theme.INK)),
         noted(left_out(runs)),
     )
 
@@ -33,7 +35,6 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
 def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str]) -> Any:
     figure = rows_figure(run, workloads, "CPUs")
     span = span_of(runs)
-    told: set[str] = set()
     for row, name in enumerate(workloads, start=1):
         values = run.column(name, _COLUMN)
         if values is not None:
@@ -44,8 +45,7 @@ def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str]) -> Any:
             ("limit", run.cpu_limit(name), "solid"),
         ):
             if value is not None:
-                figure.add_trace(level(title, value, span, dash, title not in told), row=row, col=1)
-                told.add(title)
+                figure.add_trace(level(title, value, span, dash), row=row, col=1)
         figure.update_yaxes(range=[0, _top(runs, name) * 1.12], row=row)
     figure.update_xaxes(range=list(span))
     return figure
@@ -60,7 +60,6 @@ def _area(times: Any, cpus: Any, qos_class: str) -> dict[str, Any]:
         "x": compact(x),
         "y": compact(y),
         "name": "used",
-        "showlegend": False,
         "line": {"color": colour, "width": 1.2},
         "fill": "tozeroy",
         "fillcolor": theme.faint(colour),

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from qos.model.event import Event
 from qos.report import theme
-from qos.report.picture import Absent, Panel, Picture, label, noted
+from qos.report.picture import Absent, Key, Panel, Picture, label, noted
 from qos.report.rows import span_of
-from qos.report.run import Run
+from qos.report.run import Run, contended
 
 _MOST_ROWS: Final = 14
 _MARKS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -27,6 +27,7 @@ _OTHER: Final = ("other", "circle-open", theme.GREY)
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """A row a workload, a mark an event; point at a mark for its reason."""
+    runs = contended(runs)
     if not any(run.summary.events for run in runs):
         return Absent("nothing was killed, evicted, restarted or throttled")
     rows, hidden = _rows(runs)
@@ -34,7 +35,16 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
         "What happened, to whom, and why?",
         "Events over time; point at a mark for the kernel's or the agent's reason.",
         tuple(Panel(run.policy, _panel(run, runs, rows)) for run in runs),
+        tuple(Key(title, symbol, colour) for title, symbol, colour in _kinds(runs)),
         noted(f"{hidden} more workloads or cgroups had events; they are in the recording." if hidden else ""),
+    )
+
+
+def _kinds(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """Title, symbol and colour of the kinds of event that happened."""
+    kinds = {event.kind for run in runs for event in run.summary.events}
+    return [mark for kind, mark in _MARKS.items() if kind in kinds] + (
+        [_OTHER] if kinds - set(_MARKS) else []
     )
 
 
@@ -68,12 +78,11 @@ def _panel(run: Run, runs: Sequence[Run], rows: Sequence[str]) -> dict[str, Any]
     traces.append(
         {"type": "scatter", "mode": "markers", "x": [None] * len(rows), "y": [label(n) for n in rows]}
     )
-    traces[-1] |= {"showlegend": False, "hoverinfo": "skip"}
+    traces[-1]["hoverinfo"] = "skip"
     return {
         "data": traces,
         "layout": theme.layout(
-            104 + 30 * len(rows),
-            margin={"l": 8, "r": 12, "t": 50, "b": 40},
+            56 + 28 * len(rows),
             xaxis=theme.axis("time (s)", range=list(span_of(runs))),
             yaxis=theme.axis(
                 type="category", categoryorder="array", categoryarray=[label(n) for n in rows[::-1]]

@@ -9,18 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qos.report import theme
-from qos.report.picture import Absent, Panel, Picture, label, noted
+from qos.report.picture import Absent, Key, Panel, Picture, label, noted
 from qos.report.run import Run, chosen, left_out
 
-_PERCENTILES: Final = np.array(
-    [0, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92.5, 95, 97, 98, 99, 99.5, 99.9]
-)
-_TICKS: Final = (0, 50, 90, 99, 99.9)
+_PERCENTILES: Final = np.array([10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92.5, 95, 97, 98, 99, 99.5, 99.9])
+_TICKS: Final = (10, 50, 90, 99, 99.9)
 _MARKED: Final = frozenset({50, 90, 99, 99.9})
 
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """A chart a workload: latency at each percentile, a line a policy, the tail stretched."""
+    runs = sorted(runs, key=lambda run: run.is_baseline)
     workloads = [name for name in chosen(runs) if any(len(_latencies(run, name)) > 1 for run in runs)]
     if not workloads:
         return Absent("no requests were completed, or the kernel does not tell (a real one does not)")
@@ -29,6 +28,10 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
         "Latency (log scale) of the fastest x % of requests; to the right is the tail: at 99, one request "
         "in a hundred took longer.",
         tuple(Panel(_title(runs, name), _panel(runs, name)) for name in workloads),
+        tuple(
+            Key(run.policy, "line", theme.policy_colour(index), theme.DASHES[index % len(theme.DASHES)])
+            for index, run in enumerate(runs)
+        ),
         noted(left_out(runs)),
     )
 
@@ -54,32 +57,35 @@ def stretched(percentiles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _panel(runs: Sequence[Run], name: str) -> dict[str, Any]:
-    traces = []
-    for index, run in enumerate(runs):
-        values = _latencies(run, name)
-        if len(values) > 1:
-            traces.append(_line(run, index, values))
+    traces = [
+        _line(run, index, values)
+        for index, run in enumerate(runs)
+        if len(values := _latencies(run, name)) > 1
+    ]
+    lowest = [float(trace["y"].min()) for trace in traces]
+    highest = [float(trace["y"].max()) for trace in traces]
     return {
         "data": traces,
         "layout": theme.layout(
-            380,
-            margin={"l": 8, "r": 16, "t": 46, "b": 44},
+            340,
+            margin={"l": 8, "r": 16, "t": 8, "b": 44},
             hovermode="x unified",
             xaxis=theme.axis(
                 "percentile of requests",
                 tickvals=stretched(np.array(_TICKS, dtype=np.float64)).tolist(),
                 ticktext=[f"{tick:g}" for tick in _TICKS],
-                range=[0, float(stretched(np.array([99.9]))[0]) + 0.06],
+                range=[0.02, float(stretched(np.array([99.9]))[0]) + 0.06],
             ),
-            yaxis=theme.axis(
-                "latency (ms)", type="log", dtick=1, minor={"dtick": "D1", "gridcolor": theme.RULE}
-            ),
+            yaxis=theme.axis("latency (ms)", **theme.log_ticks(min(lowest), max(highest))),
         ),
     }
 
 
 def _line(run: Run, index: int, values: NDArray[np.float64]) -> dict[str, Any]:
-    """A policy's line; percentiles beyond what the number of requests can tell are left out."""
+    """A policy's line, later ones thinner so that equal ones both show.
+
+    Percentiles beyond what the number of requests can tell are left out.
+    """
     known = _PERCENTILES[(1.0 - _PERCENTILES / 100.0) * len(values) >= 1.0]
     colour = theme.policy_colour(index)
     return {
@@ -89,7 +95,11 @@ def _line(run: Run, index: int, values: NDArray[np.float64]) -> dict[str, Any]:
         "x": stretched(known),
         "y": np.percentile(values, known) * 1000,
         "text": [f"p{point:g}" for point in known],
-        "line": {"color": colour, "width": 2.2, "dash": theme.DASHES[index % len(theme.DASHES)]},
+        "line": {
+            "color": colour,
+            "width": max(2.0, 5.0 - 1.5 * index),
+            "dash": theme.DASHES[index % len(theme.DASHES)],
+        },
         "marker": {
             "color": colour,
             "symbol": theme.SYMBOLS[index % len(theme.SYMBOLS)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event
 from qos.report import theme
-from qos.report.picture import Absent, Panel, Picture, label, noted
+from qos.report.picture import Absent, Key, Panel, Picture, label, noted
 from qos.report.rows import level, rows_figure, span_of
-from qos.report.run import Run, chosen, left_out
+from qos.report.run import Run, chosen, contended, left_out
 from qos.report.series import compact, summed, thinned
 
 _COLUMN: Final = "memory_current"
@@ -28,34 +28,49 @@ _UNITS: Final = (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10))
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """Rows of workloads: memory used, bands of memory.min and memory.low, lines of high and max, events."""
+    runs = contended(runs)
     workloads = [name for name in chosen(runs) if any(run.column(name, _COLUMN) is not None for run in runs)]
     if not workloads:
         return Absent("memory.current was not read")
     unit = _unit(max(_top(runs, name) for name in workloads))
     return Picture(
         "Did the memory fit, and who was protected or killed?",
-        f"Memory in {unit[0]} (area; anonymous memory darker), against memory.max (line) and memory.high "
-        "(dashed). The band at the bottom is protected by memory.min or memory.low.",
+        f"Memory in {unit[0]}, in the colour of the class (anonymous memory darker), against limits; "
+        "the band at the bottom is protected.",
         tuple(Panel(run.policy, _panel(run, runs, workloads, unit)) for run in runs),
+        tuple(_keys(runs, workloads)),
         noted(left_out(runs)),
     )
+
+
+def _keys(runs: Sequence[Run], workloads: Sequence[str]) -> Iterator[Key]:
+    """The legend: the files that have a value and the events that happened."""
+    files = {
+        "memory.max": Key("memory.max", "line", theme.INK),
+        "memory.high": Key("memory.high", "line", theme.INK, "dash"),
+        "memory.min": Key("memory.min (never reclaimed)", "box", theme.PURPLE, alpha=0.5),
+        "memory.low": Key("memory.low (reclaimed last)", "box", theme.PURPLE, alpha=0.25),
+    }
+    for file, key in files.items():
+        if any(run.memory_knob(name, file) is not None for run in runs for name in workloads):
+            yield key
+    kinds = {event.kind for run in runs for event in run.summary.events}
+    for title, symbol in dict.fromkeys(mark for kind, mark in _MARKS.items() if kind in kinds):
+        yield Key(title, symbol, _event_colour(title))
+
+
+def _event_colour(title: str) -> str:
+    return theme.INK if title == "restart" else theme.VERMILION
 
 
 def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str], unit: tuple[str, float]) -> Any:
     figure = rows_figure(run, workloads, unit[0])
     span = span_of(runs)
-    told: set[str] = set()
-
-    def add(trace: dict[str, Any], row: int) -> None:
-        trace["showlegend"] = trace["name"] not in told
-        told.add(trace["name"])
-        figure.add_trace(trace, row=row, col=1)
-
     for row, name in enumerate(workloads, start=1):
         for file in ("memory.min", "memory.low"):
             value = run.memory_knob(name, file)
             if value is not None:
-                add(_band(file, value / unit[1], span), row)
+                figure.add_trace(_band(file, value / unit[1], span), row=row, col=1)
         for title, column, alpha in (("used", _COLUMN, 0.22), ("anonymous", "memory_stat_anon", 0.4)):
             values = run.column(name, column)
             if values is not None:
@@ -65,9 +80,9 @@ def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str], unit: tuple[
         for file, dash in _LEVELS:
             value = run.memory_knob(name, file)
             if value is not None:
-                add(level(file, value / unit[1], span, dash, True), row)
+                figure.add_trace(level(file, value / unit[1], span, dash), row=row, col=1)
         for trace in _events(run, name, unit[1]):
-            add(trace, row)
+            figure.add_trace(trace, row=row, col=1)
         figure.update_yaxes(range=[0, _top(runs, name) / unit[1] * 1.15], row=row)
     figure.update_xaxes(range=list(span))
     return figure
@@ -81,7 +96,6 @@ def _area(name: str, times: Any, values: Any, colour: str, alpha: float) -> dict
         "x": compact(x),
         "y": compact(y),
         "name": name,
-        "showlegend": False,
         "line": {"color": colour, "width": 1.2 if name == "used" else 0},
         "fill": "tozeroy",
         "fillcolor": theme.faint(colour, alpha),
@@ -96,7 +110,6 @@ def _band(file: str, value: float, span: tuple[float, float]) -> dict[str, Any]:
         "x": list(span),
         "y": [value, value],
         "name": file,
-        "legendgroup": file,
         "line": {"width": 1, "color": theme.PURPLE, "dash": "solid" if file == "memory.min" else "dot"},
         "fill": "tozeroy",
         "fillcolor": theme.faint(theme.PURPLE, 0.22 if file == "memory.min" else 0.1),
@@ -130,11 +143,10 @@ def _events(run: Run, name: str, scale: float) -> list[dict[str, Any]]:
                 "y": np.nan_to_num(used[before]),
                 "text": [label(event.reason) for event in events],
                 "name": title,
-                "legendgroup": title,
                 "marker": {
                     "symbol": next(symbol for word, symbol in _MARKS.values() if word == title),
                     "size": 10,
-                    "color": theme.VERMILION if title == "OOM kill" else theme.INK,
+                    "color": _event_colour(title),
                     "line": {"width": 1, "color": theme.PAPER},
                 },
                 "hovertemplate": f"{title} at %{{x:.4~g}} s: %{{text}}<extra></extra>",

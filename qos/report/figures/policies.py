@@ -8,18 +8,19 @@ from typing import Any, Final
 
 from qos.model.summary import WorkloadSummary
 from qos.report import theme
-from qos.report.picture import Absent, Panel, Picture, label, noted
-from qos.report.run import Run, chosen, left_out
+from qos.report.numbers import digits, percent
+from qos.report.picture import Absent, Key, Panel, Picture, label, noted
+from qos.report.run import Run, chosen, contended, left_out
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure a policy is judged by: title, unit of the axis, value, and its number format."""
+    """One figure a policy is judged by: title, unit of the axis, value, and how it is written."""
 
     title: str
     unit: str
     value: Callable[[WorkloadSummary], float | None]
-    form: str = ".3~g"
+    form: Callable[[float], str] = digits
 
 
 def _p99_ms(fared: WorkloadSummary) -> float | None:
@@ -36,9 +37,9 @@ def _killed(fared: WorkloadSummary) -> float | None:
 
 
 MEASURES: Final[tuple[Measure, ...]] = (
-    Measure("p99 latency", "ms, log scale", _p99_ms),
-    Measure("throttled by its own limit", "of periods", lambda fared: fared.throttled_periods, ".0%"),
-    Measure("waiting for a busy node", "of its time", lambda fared: fared.waited_for_cpu, ".1%"),
+    Measure("p99 latency", "ms", _p99_ms),
+    Measure("throttled by its own limit", "of periods", lambda fared: fared.throttled_periods, percent),
+    Measure("waiting for a busy node", "of its time", lambda fared: fared.waited_for_cpu, percent),
     Measure("CPU received", "CPU seconds", lambda fared: fared.cpu_seconds),
     Measure("batch done after", "s", lambda fared: fared.completion_seconds),
     Measure("peak memory", "MiB", _peak_mib),
@@ -48,6 +49,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """A chart for each measure that tells the policies apart; rows of workloads, a mark for each policy."""
+    runs = contended(runs)
     if len(runs) < 2:
         return Absent("only one policy ran")
     workloads = chosen(runs)
@@ -57,8 +59,10 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
     same = [measure.title for measure in MEASURES if measure not in [entry[0] for entry in told]]
     return Picture(
         "Which policy serves whom better?",
-        "Each workload's figures under each policy; further left is better, except for CPU received.",
+        "Each workload's figures under each policy, bars from the first policy (strong) to the last (faint); "
+        "shorter is better, except for CPU received.",
         tuple(Panel(measure.title, _panel(runs, names, measure)) for measure, names in told),
+        tuple(Key(run.policy, "box", theme.GREY, alpha=_strength(index)) for index, run in enumerate(runs)),
         noted(
             left_out(runs), f"The same under every policy, or not known: {', '.join(same)}." if same else ""
         ),
@@ -81,51 +85,38 @@ def _panel(runs: Sequence[Run], workloads: Sequence[str], measure: Measure) -> d
     names = [label(name) for name in workloads]
     classes = [next((run.qos_class(name) for run in runs if run.qos_class(name)), "") for name in workloads]
     colours = [theme.class_colour(qos_class) for qos_class in classes]
-    traces = [_range(runs, workloads, measure)] + [
+    values = [[measure.value(run.fared(name)) for name in workloads] for run in runs]
+    most = max(value for row in values for value in row if value is not None)
+    traces = [
         {
-            "type": "scatter",
-            "mode": "markers",
+            "type": "bar",
+            "orientation": "h",
             "name": label(run.policy),
-            "x": [measure.value(run.fared(name)) for name in workloads],
+            "x": row,
             "y": names,
-            "marker": {
-                "symbol": theme.SYMBOLS[index % len(theme.SYMBOLS)] + ("-open" if index else ""),
-                "size": 11,
-                "color": colours,
-                "line": {"width": 2, "color": colours},
-            },
-            "hovertemplate": f"%{{y}} under {label(run.policy)}: %{{x:{measure.form}}} {measure.unit}"
-            "<extra></extra>",
+            "marker": {"color": [theme.faint(colour, _strength(index)) for colour in colours]},
+            "text": ["" if value is None else measure.form(value) for value in row],
+            "textposition": "outside",
+            "textfont": {"size": 11, "color": theme.INK},
+            "cliponaxis": False,
+            "hovertemplate": f"%{{y}} under {label(run.policy)}: %{{text}} {measure.unit}<extra></extra>",
         }
-        for index, run in enumerate(runs)
+        for index, (run, row) in enumerate(zip(runs, values, strict=True))
     ]
-    log = {"type": "log", "dtick": 1} if measure.value is _p99_ms else {"rangemode": "tozero", "nticks": 6}
-    percent = {"tickformat": ".0%"} if measure.form.endswith("%") else {}
+    ticks = {"tickformat": ".0%"} if measure.form is percent else {}
     return {
         "data": traces,
         "layout": theme.layout(
-            112 + 34 * len(workloads),
-            margin={"l": 8, "r": 16, "t": 46, "b": 40},
-            xaxis=theme.axis(measure.unit, **log, **percent),
-            yaxis=theme.axis(autorange="reversed", type="category"),
+            52 + len(workloads) * (10 + 16 * len(runs)),
+            barmode="group",
+            bargap=0.25,
+            bargroupgap=0.12,
+            xaxis=theme.axis(measure.unit, range=[0, most * 1.22], nticks=6, **ticks),
+            yaxis=theme.axis(autorange="reversed", type="category", showgrid=False),
         ),
     }
 
 
-def _range(runs: Sequence[Run], workloads: Sequence[str], measure: Measure) -> dict[str, Any]:
-    """A faint line from the least to the greatest value of each workload, so that rows can be followed."""
-    x: list[float | None] = []
-    y: list[str | None] = []
-    for name in workloads:
-        known = [value for run in runs if (value := measure.value(run.fared(name))) is not None]
-        x += [min(known), max(known), None]
-        y += [label(name), label(name), None]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "showlegend": False,
-        "hoverinfo": "skip",
-        "line": {"color": theme.RULE, "width": 3},
-    }
+def _strength(index: int) -> float:
+    """How strong a policy's bars are: the first full, the others fainter."""
+    return max(0.25, 1.0 - 0.3 * index)

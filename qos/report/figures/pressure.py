@@ -9,9 +9,9 @@ import numpy as np
 from plotly.subplots import make_subplots
 
 from qos.report import theme
-from qos.report.picture import Absent, Panel, Picture, dashes, label, noted
+from qos.report.picture import Absent, Key, Panel, Picture, dashes, label, noted
 from qos.report.rows import span_of
-from qos.report.run import Run, chosen, left_out
+from qos.report.run import Run, chosen, contended, left_out
 from qos.report.series import compact, rate, thinned
 
 _RESOURCES: Final = {
@@ -24,6 +24,7 @@ _ROW_HEIGHT: Final = 130
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """A row a resource, a line a workload: part of the time in which some task waited for it."""
+    runs = contended(runs)
     workloads = chosen(runs)
     rows = [
         resource
@@ -37,6 +38,10 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
         "Part of the time in which some task waited for the resource (pressure some), the worst container of "
         "each workload. CPU pressure includes the wait for a workload's own limit.",
         tuple(Panel(run.policy, _panel(run, runs, rows, workloads)) for run in runs),
+        tuple(
+            Key(name, "line", theme.class_colour(runs[0].qos_class(name)), dash)
+            for name, dash in dashes(runs[0], workloads).items()
+        ),
         noted(left_out(runs)),
     )
 
@@ -48,23 +53,18 @@ def _moved(run: Run, name: str, column: str) -> bool:
 
 def _panel(run: Run, runs: Sequence[Run], rows: Sequence[str], workloads: Sequence[str]) -> Any:
     count = len(rows)
-    height = 102 + _ROW_HEIGHT * count
+    height = 56 + _ROW_HEIGHT * count
     figure = make_subplots(rows=count, cols=1, shared_xaxes=True, vertical_spacing=26 / (height * 1.0))
-    figure.update_layout(template=None, **theme.layout(height, margin={"l": 8, "r": 12, "t": 58, "b": 44}))
+    figure.update_layout(template=None, **theme.layout(height, margin={"l": 8, "r": 12, "t": 8, "b": 44}))
     figure.update_xaxes(**theme.axis(), range=list(span_of(runs)))
     figure.update_xaxes(title_text="time (s)", row=count)
     styles = dashes(run, workloads)
-    told: set[str] = set()
     for row, resource in enumerate(rows, start=1):
         figure.update_yaxes(**theme.axis(resource, tickformat=".0%", nticks=4, rangemode="tozero"), row=row)
         for name in workloads:
             values = run.column(name, _RESOURCES[resource])
-            if values is None:
-                continue
-            trace = _line(run, name, values, styles[name])
-            trace["showlegend"] = name not in told
-            told.add(name)
-            figure.add_trace(trace, row=row, col=1)
+            if values is not None:
+                figure.add_trace(_line(run, name, values, styles[name]), row=row, col=1)
     return figure
 
 
@@ -77,7 +77,6 @@ def _line(run: Run, name: str, values: Any, dash: str) -> dict[str, Any]:
         "x": compact(x),
         "y": compact(np.clip(y, 0.0, 1.0)),
         "name": label(name),
-        "legendgroup": name,
         "line": {"color": theme.class_colour(run.qos_class(name)), "width": 1.4, "dash": dash},
         "hovertemplate": f"{label(name)} %{{y:.1%}}<extra></extra>",
     }

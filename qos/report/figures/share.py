@@ -9,14 +9,15 @@ import numpy as np
 
 from qos.model.cgroup import CgroupName, parent
 from qos.report import theme
-from qos.report.picture import Absent, Panel, Picture, label, noted
-from qos.report.run import Run, chosen, left_out
+from qos.report.picture import Absent, Key, Panel, Picture, label, noted
+from qos.report.run import Run, chosen, contended, left_out
 
 _NODE_UNKNOWN = "The node's CPUs are not in the recording, so what the weights promise is not drawn."
 
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """Bars of CPUs received on average, marks of what was requested, promised by weight, and wanted."""
+    runs = contended(runs)
     workloads = [
         name for name in chosen(runs) if any(run.fared(name).cpu_seconds is not None for run in runs)
     ]
@@ -29,6 +30,12 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
         "may (diamond), and wanted (circle, where the kernel tells). A bar should end left of its diamond "
         "only where the workload wanted no more.",
         tuple(Panel(run.policy, _panel(run, runs, workloads)) for run in runs),
+        (
+            Key("received", "box", theme.GREY),
+            Key("requested", "line-ns", theme.INK),
+            Key("promised by weight", "diamond", theme.PURPLE),
+            Key("wanted", "circle-open", theme.INK),
+        ),
         noted(left_out(runs), _NODE_UNKNOWN if unknown else ""),
     )
 
@@ -106,11 +113,10 @@ def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str]) -> dict[str,
     return {
         "data": traces,
         "layout": theme.layout(
-            116 + 38 * len(workloads),
+            56 + 34 * len(workloads),
             bargap=0.45,
-            margin={"l": 8, "r": 12, "t": 56, "b": 40},
             xaxis=theme.axis("CPUs", range=[0, max(values, default=1.0) * 1.06]),
-            yaxis=theme.axis(autorange="reversed"),
+            yaxis=theme.axis(autorange="reversed", showgrid=False),
         ),
     }
 

@@ -8,11 +8,13 @@ from typing import Any, Final
 from qos.model.cgroup import ROOT, CgroupName, parent
 from qos.report import theme
 from qos.report.picture import Absent, Panel, Picture, label, noted
-from qos.report.run import Run
+from qos.report.run import Run, contended
 
 _MOST: Final = 400
 _SHOWN: Final = ("cpu.weight", "cpu.max", "memory.min", "memory.low", "memory.high", "memory.max")
 _BYTES: Final = (("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10))
+# on a phone there is room for names only; a tap still tells the values
+_NARROW: Final = {"narrow": {"texttemplate": "<b>%{label}</b>"}}
 _TOP_CLASS: Final = {"burstable": "Burstable", "besteffort": "BestEffort"}
 
 Files = Mapping[CgroupName, Mapping[str, str]]
@@ -20,6 +22,7 @@ Files = Mapping[CgroupName, Mapping[str, str]]
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
     """One tree of all policies' cgroups; a value that differs names its policies."""
+    runs = contended(runs)
     names = _complete(dict.fromkeys(name for run in runs for name in run.recording.files))
     if not names:
         return Absent("the recording holds no plan")
@@ -30,7 +33,7 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
         "The cgroup tree, children to the right of their parent; a value that differs between policies is "
         "marked with ≠. Point at a cgroup for all its files under each policy; click one to enlarge it.",
         (Panel("", _figure(runs, shown)),),
-        noted(note),
+        notes=noted(note),
         wide=True,
     )
 
@@ -69,9 +72,9 @@ def _figure(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[str, Any]:
         "root": {"color": "rgba(0,0,0,0)"},
         "count": "leaves",
     }
-    height = min(900, max(260, 40 + 52 * leaves))
+    height = min(900, max(260, 40 + 56 * leaves))
     margin = {"l": 0, "r": 0, "t": 28, "b": 4}
-    return {"data": [trace], "layout": theme.layout(height, margin=margin, showlegend=False)}
+    return {"data": [trace], "layout": theme.layout(height, margin=margin, meta=_NARROW)}
 
 
 def _classes(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[CgroupName, str]:
@@ -90,14 +93,16 @@ def _classes(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[CgroupNam
 
 
 def _text(runs: Sequence[Run], name: CgroupName) -> str:
-    """The values that matter most; under the first policy, where they differ."""
-    parts = []
+    """The values that matter most, a line a controller; the first policy's, where they differ."""
+    lines: dict[str, list[str]] = {}
     for file in _SHOWN:
         values = list(dict.fromkeys(run.recording.files.get(name, {}).get(file) for run in runs))
         first = next((value for value in values if value is not None), None)
         if first is not None and not (len(values) == 1 and first.split()[0] == "max"):
-            parts.append(f"{file} {label(_short(file, first))}{' ≠' if len(values) > 1 else ''}")
-    return " · ".join(parts[:2]) + ("<br>" + " · ".join(parts[2:]) if parts[2:] else "")
+            controller, _, knob = file.partition(".")
+            differs = " ≠" if len(values) > 1 else ""
+            lines.setdefault(controller, []).append(f"{knob} {label(_short(file, first))}{differs}")
+    return "<br>".join(f"{controller} {' · '.join(parts)}" for controller, parts in lines.items())
 
 
 def _hover(runs: Sequence[Run], name: CgroupName) -> str:
@@ -135,5 +140,5 @@ def _short(file: str, value: str) -> str:
         size = int(value)
         for unit, power in _BYTES:
             if size >= 1 << power:
-                return f"{size / (1 << power):.4g}{unit}"
+                return f"{size / (1 << power):.3g}{unit}"
     return value.replace("\n", "; ")
