@@ -148,10 +148,15 @@ def _decode_error(case: Case) -> str:
         Pod.model_validate(case.input["pod"])
     except ValidationError as error:
         refused = [one["input"] for one in error.errors() if one["type"] == "quantity"]
-        if any(GO_SHAPE.fullmatch(text) is None for text in refused):
-            return GO_WORDS
-        return "unable to parse quantity's suffix" if refused else str(error)
+        return next((quantity_decode_error(text) for text in refused), str(error))
     return ""
+
+
+def quantity_decode_error(text: str) -> str:
+    """What upstream says of a text that is no quantity."""
+    if not text or GO_SHAPE.fullmatch(text) is None:
+        return GO_WORDS
+    return "unable to parse quantity's suffix"
 
 
 def _pod_level(case: Case) -> bool:
