@@ -11,23 +11,35 @@ from numpy.typing import NDArray
 from qos.model.cgroup import CgroupName
 from qos.model.sample import Samples
 from qos.simulate.layout import (
+    ANON,
     ARRIVED,
     BACKLOG,
     BURST,
     COMPLETED,
     DEMAND,
+    EVENTS,
+    EVENTS_LOCAL,
+    FILE,
+    INACTIVE_FILE,
     LOST,
+    MEMORY,
     NR_BURSTS,
     NR_PERIODS,
     NR_THROTTLED,
+    PEAK,
+    PIDS,
+    PIDS_EVENTS_MAX,
     SUBMITTED,
+    SWAP,
+    SWAP_PEAK,
     THROTTLED,
     USAGE,
     WAIT_CPU,
     WAIT_QUOTA,
-)
+)  # fmt: skip
 
 _USEC: Final = 1e6
+_MEMORY_EVENTS: Final = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")
 
 COLUMNS: Final[dict[str, tuple[int, float]]] = {
     "cpu_stat_usage_usec": (USAGE, _USEC),
@@ -36,6 +48,20 @@ COLUMNS: Final[dict[str, tuple[int, float]]] = {
     "cpu_stat_throttled_usec": (THROTTLED, _USEC),
     "cpu_stat_nr_bursts": (NR_BURSTS, 1.0),
     "cpu_stat_burst_usec": (BURST, _USEC),
+    "memory_current": (MEMORY, 1.0),
+    "memory_peak": (PEAK, 1.0),
+    "memory_swap_current": (SWAP, 1.0),
+    "memory_swap_peak": (SWAP_PEAK, 1.0),
+    "memory_stat_anon": (ANON, 1.0),
+    "memory_stat_file": (FILE, 1.0),
+    "memory_stat_inactive_file": (INACTIVE_FILE, 1.0),
+    **{f"memory_events_{event}": (EVENTS + place, 1.0) for place, event in enumerate(_MEMORY_EVENTS)},
+    **{
+        f"memory_events_local_{event}": (EVENTS_LOCAL + place, 1.0)
+        for place, event in enumerate(_MEMORY_EVENTS)
+    },
+    "pids_current": (PIDS, 1.0),
+    "pids_events_max": (PIDS_EVENTS_MAX, 1.0),
     "sim_wait_quota_usec": (WAIT_QUOTA, _USEC),
     "sim_wait_cpu_usec": (WAIT_CPU, _USEC),
     "sim_demand_usec": (DEMAND, _USEC),

@@ -106,7 +106,7 @@ def curve_polygon(points: tuple[Point, ...], *, repeat: bool = False) -> Polygon
 def _every(period: float, offset: float, piece: float) -> Feed:
     first = 0
     while True:
-        yield offset + period * np.arange(first, first + CHUNK), np.full(CHUNK, piece)
+        yield offset + period * np.arange(first, first + CHUNK, dtype=np.float64), np.full(CHUNK, piece)
         first += CHUNK
 
 
@@ -114,7 +114,7 @@ def _pieces(polygon: Polygon, period: float) -> Feed:
     """All that the rate brings in a period, submitted at its beginning."""
     first = 0
     while True:
-        edges = period * np.arange(first, first + CHUNK + 1)
+        edges: Floats = period * np.arange(first, first + CHUNK + 1, dtype=np.float64)
         yield edges[:-1], np.diff(polygon.integral(edges))
         first += CHUNK
 

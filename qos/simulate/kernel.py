@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qos.errors import PlanError
-from qos.model.cgroup import CgroupName
+from qos.model.cgroup import ROOT, CgroupName, ancestors
 from qos.model.event import Event, EventKind
 from qos.model.plan import Change, Plan, apply_changes
 from qos.model.profile import Version
@@ -19,9 +20,15 @@ from qos.simulate import engine
 from qos.simulate.account import to_samples
 from qos.simulate.demand import demand_of, seed_of
 from qos.simulate.events import describe
-from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_LOCAL, LOST
+from qos.simulate.holders import Holders
+from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_LOCAL, PIDS_EVENTS_MAX
+from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTAL
+from qos.simulate.oom import end
+from qos.simulate.pids import allowed_tasks
+from qos.simulate.reading import read_row
+from qos.simulate.serve import stop
 from qos.simulate.sources import Sources
-from qos.simulate.tree import index_of, link, order, set_cpu
+from qos.simulate.tree import index_of, link, link_memory, order, set_cpu, set_memory
 
 _ROOM: Final = 8192
 
@@ -39,6 +46,8 @@ class SimKernel:
         kernel_version: whose behaviour is meant where versions differ.
         fluid_period_seconds: shapes that submit work at least this often are a steady rate, without
             bursts of their own; 0 makes every burst an event.
+        fault_bytes_per_second: how fast a process can touch new memory that nothing slows.
+        swap_bytes_per_second: how fast memory goes to swap.
 
     Raises:
         PlanError: the plan does not fit the machine.
@@ -57,6 +66,8 @@ class SimKernel:
         sample_interval_seconds: float = 1.0,
         kernel_version: Version = (6, 12),
         fluid_period_seconds: float = 0.02,
+        fault_bytes_per_second: float = 2.0 * 2**30,
+        swap_bytes_per_second: float = 500e6,
     ) -> None:
         self._cpus = tuple(range(cpus)) if isinstance(cpus, int) else tuple(cpus)
         if not self._cpus or sample_interval_seconds <= 0:
@@ -66,7 +77,13 @@ class SimKernel:
         self._fluid_period = fluid_period_seconds
         self._clock = np.zeros(engine.CLOCK_FIELDS)
         self._clock[engine.INTERVAL] = sample_interval_seconds
+        self._memory_bytes, self._swap_bytes = memory_bytes, swap_bytes
+        self._machine = np.zeros(MACHINE_FIELDS)
+        self._machine[FAULT_RATE], self._machine[SWAP_RATE] = fault_bytes_per_second, swap_bytes_per_second
+        self._machine[RAM], self._machine[TOTAL] = memory_bytes, memory_bytes + swap_bytes
+        self._kernel_version = kernel_version
         self._sources = Sources()
+        self._holders = Holders()
         self._starts: dict[CgroupName, int] = {}
         self._parts: list[Samples] = []
         self._events: list[Event] = []
@@ -74,6 +91,10 @@ class SimKernel:
         self._done_room = np.zeros(_ROOM, dtype=COMPLETION)
         self._log = np.zeros(_ROOM, dtype=EVENT)
         self._plan = Plan.of({})
+        self._index: dict[CgroupName, int] = {}
+        self._names: tuple[CgroupName, ...] = ()
+        self._nodes = self._groups = np.zeros(0)
+        self._counters = np.zeros((0, COUNTERS))
         self._build(plan)
 
     @property
@@ -94,12 +115,15 @@ class SimKernel:
         """
         wanted = apply_changes(self._plan, list(changes))
         leaves = set(wanted.leaves())
-        for name in self._sources.names:
-            if name not in leaves:
+        for name in self._holders.names:
+            if name not in leaves and self._is_running(name):
                 doing = "removed" if name not in wanted.cgroups else "given children"
                 msg = f"cgroup {name}: cannot be {doing} while processes run in it"
                 raise PlanError(msg)
+        for name in [name for name in self._holders.names if name not in leaves]:
+            self._forget(name)
         self._build(wanted)
+        self._clock[engine.LIMITS_CHANGED] = 1.0
 
     def start(self, cgroup: CgroupName, workload: Workload, oom_score_adj: int = 0) -> None:
         """Start (again) a workload's processes in a leaf cgroup, from its beginning.
@@ -117,15 +141,27 @@ class SimKernel:
             raise PlanError(msg)
         starts = self._starts.get(cgroup, 0)
         self._starts[cgroup] = starts + 1
-        self._stop(cgroup)
+        self._end(cgroup)
+        self._forget(cgroup)
+        tasks = self._fork(cgroup, workload.tasks or 1)
+        if tasks == 0:
+            return
+        node, now = self._index[cgroup], self.now_seconds
+        self._holders.start(cgroup, node, workload, tasks=tasks, adj=oom_score_adj, now=now)
+        if workload.memory and workload.memory.cache:
+            self._groups[node]["active"] = workload.memory.cache.active
         if workload.cpu is not None:
             demand = demand_of(workload.cpu, seed_of(self._seed, cgroup, starts), self._fluid_period)
-            self._sources.start(cgroup, self._index[cgroup], demand, self.now_seconds)
+            if workload.tasks is not None:
+                demand = replace(demand, threads=min(demand.threads, tasks))
+            self._sources.start(cgroup, node, demand, now)
+        self._clock[engine.NEXT_MEMORY] = now
 
     def advance(self, seconds: float) -> None:
         """Compute the next ``seconds``; a reading is taken at every sampling interval."""
         until = self.now_seconds + seconds
-        sources, clock = self._sources, self._clock
+        sources, holders, clock = self._sources, self._holders, self._clock
+        killed = np.zeros(len(holders.names) + 1, dtype=np.int64)
         sources.refill(until)
         needed = len(sources.keys) + len(sources.records)
         if len(self._done_room) < 2 * needed:
@@ -137,7 +173,8 @@ class SimKernel:
         while True:
             status = engine.run(
                 until, clock, self._nodes, sources.records, sources.feed_times, sources.feed_values,
-                sources.keys, sources.arrivals, self._counters, rows, times, self._done_room, self._log,
+                sources.keys, sources.arrivals, self._groups, holders.records, holders.times, holders.values,
+                self._machine, killed, self._counters, rows, times, self._done_room, self._log,
             )  # fmt: skip
             self._empty_buffers()
             if status == engine.FINISHED:
@@ -150,7 +187,10 @@ class SimKernel:
         """The readings since the last call; the last row is of now. ROOT ("") is the whole machine."""
         if not self._parts or self._parts[-1].times[-1] < self.now_seconds:
             row = np.empty((1, len(self._names), COUNTERS))
-            engine.read_row(self._nodes, self._sources.records, self._counters, row[0], self._sources.keys)
+            read_row(
+                self._nodes, self._sources.records, self._groups, self._holders.records, self._counters,
+                row[0], self._sources.keys,
+            )  # fmt: skip
             self._parts.append(to_samples(row, np.array([self.now_seconds]), self._names))
         samples = Samples.concat(self._parts)
         self._parts = []
@@ -179,20 +219,23 @@ class SimKernel:
     def freeze(self, cgroup: CgroupName) -> None:
         """Stop every task below ``cgroup`` from running until thawed (cgroup.freeze)."""
         self._nodes[self._find(cgroup)]["frozen"] = 1
+        self._clock[engine.NEXT_MEMORY] = self.now_seconds
         self._tell("frozen", cgroup, "all its tasks were frozen")
 
     def thaw(self, cgroup: CgroupName) -> None:
         """Undo :meth:`freeze`."""
         self._nodes[self._find(cgroup)]["frozen"] = 0
+        self._clock[engine.NEXT_MEMORY] = self.now_seconds
         self._tell("thawed", cgroup, "its tasks run again")
 
     def kill(self, cgroup: CgroupName) -> None:
         """Kill every task below ``cgroup`` (cgroup.kill)."""
         self._find(cgroup)
-        below = [name for name in self._sources.names if name == cgroup or name.startswith(f"{cgroup}/")]
+        running = [name for name in self._holders.names if self._is_running(name)]
+        below = [name for name in running if name == cgroup or name.startswith(f"{cgroup}/")]
         for name in below:
-            self._stop(name)
-        self._tell("killed", cgroup, f"all tasks killed ({len(below)} workloads)")
+            self._end(name)
+        self._tell("killed", cgroup, f"all tasks killed, in {len(below)} cgroups")
 
     def _find(self, cgroup: CgroupName) -> int:
         if cgroup not in self._index:
@@ -203,45 +246,66 @@ class SimKernel:
     def _tell(self, kind: EventKind, cgroup: CgroupName, reason: str) -> None:
         self._events.append(Event(self.now_seconds, kind, cgroup, reason))
 
-    def _stop(self, cgroup: CgroupName) -> None:
-        """End a leaf's workload; its requests waiting and in service are lost."""
-        if cgroup not in self._sources.names:
-            return
-        record = self._sources.records[self._sources.names.index(cgroup)]
+    def _is_running(self, cgroup: CgroupName) -> bool:
+        names = self._holders.names
+        return cgroup in names and bool(self._holders.records["alive"][names.index(cgroup)])
+
+    def _fork(self, cgroup: CgroupName, tasks: int) -> int:
+        """How many of ``tasks`` pids.max lets a leaf have; refusals are counted and told."""
+        running = {name: self._tasks_of(name) for name in self._holders.names if self._is_running(name)}
+        allowed, refusals = allowed_tasks(self._plan, running, cgroup, tasks)
+        for name, reason in refusals:
+            self._counters[self._index[name], PIDS_EVENTS_MAX] += 1
+            self._tell("pids_max", cgroup, reason)
+        return allowed
+
+    def _tasks_of(self, cgroup: CgroupName) -> int:
+        return int(self._holders.records["tasks"][self._holders.names.index(cgroup)])
+
+    def _end(self, cgroup: CgroupName) -> None:
+        """End a leaf's processes; requests waiting and in service are lost, anonymous memory is freed."""
         node = self._index[cgroup]
-        self._counters[node, LOST] += record["in_service"] + record["feed"] - record["queue"]
-        self._nodes[node]["runnable"] = 0.0
-        self._sources.remove(cgroup)
+        if cgroup in self._sources.names:
+            record = self._sources.records[self._sources.names.index(cgroup)]
+            if record["alive"]:
+                stop.py_func(record, self._nodes[node], self._counters[node])
+        if self._is_running(cgroup):
+            end(self._groups, self._holders.records, self._holders.names.index(cgroup))
+        self._clock[engine.NEXT_MEMORY] = self.now_seconds
+
+    def _forget(self, cgroup: CgroupName) -> None:
+        for kept in (self._sources, self._holders):
+            if cgroup in kept.names:
+                kept.remove(cgroup)
 
     def _build(self, plan: Plan) -> None:
         """Lay out the arrays for a plan, taking over the state of cgroups that stay."""
         names = order(plan)
         nodes = link(names)
+        groups = link_memory(nodes)
         counters = np.zeros((len(names), COUNTERS))
         index = dict(index_of(names))
         kept = ("frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle",
                 "throttled", "last_throttled")  # fmt: skip
-        for place, name in enumerate(names) if self._plan.cgroups else ():
-            old = self._index.get(name)
-            if old is not None:
+        held = ("anon", "file", "active", "swap", "usage", "peak", "swap_peak")
+        for name, old in self._index.items():
+            place = index.get(name)
+            if place is not None:
                 counters[place] = self._counters[old]
                 for field in kept:
                     nodes[place][field] = self._nodes[old][field]
+                for field in held:
+                    groups[place][field] = self._groups[old][field]
+            else:
+                heir = index[next(above for above in (*reversed(ancestors(name)), ROOT) if above in index)]
+                counters[heir, :FIRST_LOCAL] += self._counters[old, :FIRST_LOCAL]
+                groups[heir]["file"] += self._groups[old]["file"]
         set_cpu(nodes, names, plan, self._cpus, self.now_seconds)
-        if self._plan.cgroups:
-            self._keep_counts_of_removed(index, counters)
+        set_memory(groups, names, plan, self._memory_bytes, self._swap_bytes)
         self._plan, self._names, self._index = plan, names, index
-        self._nodes, self._counters = nodes, counters
+        self._nodes, self._groups, self._counters = nodes, groups, counters
         self._sources.place(index)
-
-    def _keep_counts_of_removed(self, index: dict[CgroupName, int], counters: NDArray[np.float64]) -> None:
-        """A removed cgroup's use stays counted in the nearest ancestor that is still there."""
-        for name, old in self._index.items():
-            if name not in index:
-                above = CgroupName(name.rpartition("/")[0])
-                while above not in index:
-                    above = CgroupName(above.rpartition("/")[0])
-                counters[index[above], :FIRST_LOCAL] += self._counters[old, :FIRST_LOCAL]
+        self._holders.place(index)
 
     def _empty_buffers(self) -> None:
         """Take completions and events out of the engine's buffers."""

@@ -91,8 +91,62 @@ EVENT: Final = np.dtype(
     align=True,
 )
 EVENT_THROTTLE: Final = 0
+EVENT_OOM: Final = 1  # about: the cgroup whose limit it was; a: the limit, b: growth, c: anon, d: swap in use
+EVENT_OOM_GLOBAL: Final = 2  # a: memory of the machine, b: growth, c: anon, d: score
+EVENT_OOM_TOGETHER: Final = 3  # about: the victim that took it along (memory.oom.group)
 
-# Counters, one column each in a float64 row a cgroup. Those of leaves are summed up the tree when sampled.
+# Memory of a cgroup; the same places as NODE.
+GROUP: Final = np.dtype(
+    [
+        ("parent", np.int64),
+        ("first", np.int64),
+        ("last", np.int64),
+        ("min", np.float64),
+        ("low", np.float64),
+        ("high", np.float64),
+        ("max", np.float64),
+        ("swap_high", np.float64),
+        ("swap_max", np.float64),
+        ("oom_group", np.int64),
+        ("anon", np.float64),  # its own, without its children's
+        ("file", np.float64),
+        ("active", np.float64),  # part of the page cache that is used again and again
+        ("swap", np.float64),  # with its children's, as the rest
+        ("usage", np.float64),
+        ("peak", np.float64),
+        ("swap_peak", np.float64),
+        ("emin", np.float64),  # effective protection in the reclaim under way
+        ("elow", np.float64),
+        ("min_used", np.float64),  # protection that children claim and use
+        ("low_used", np.float64),
+        ("inflow", np.float64),  # bytes a second that want to be charged below
+    ],
+    align=True,
+)
+
+# What the processes of a leaf do with memory; one record a workload.
+HOLDER: Final = np.dtype(
+    [
+        ("node", np.int64),
+        ("alive", np.int64),
+        ("tasks", np.int64),
+        ("adj", np.float64),  # oom_score_adj
+        ("corner", np.int64),  # corner of the polygon of wanted anonymous memory that was passed last
+        ("corner_end", np.int64),
+        ("file_size", np.float64),
+        ("read_rate", np.float64),
+        ("file_start", np.float64),
+        ("file_read", np.float64),  # bytes read in all
+        ("synced", np.float64),
+        ("stalled_until", np.float64),
+        ("swap", np.float64),
+        ("growth", np.float64),  # bytes a second wanted now
+    ],
+    align=True,
+)
+
+# Counters, one column each in a float64 row a cgroup. Those before FIRST_LOCAL are counted in leaves and
+# summed up the tree when read; the others belong to the cgroup itself.
 USAGE: Final = 0
 WAIT_QUOTA: Final = 1
 WAIT_CPU: Final = 2
@@ -101,14 +155,32 @@ SUBMITTED: Final = 4
 ARRIVED: Final = 5
 COMPLETED: Final = 6
 LOST: Final = 7
-NR_PERIODS: Final = 8
-NR_THROTTLED: Final = 9
-THROTTLED: Final = 10
-NR_BURSTS: Final = 11
-BURST: Final = 12
-BACKLOG: Final = 13
-COUNTERS: Final = 14
-FIRST_LOCAL: Final = NR_PERIODS  # counters of a cgroup's own, not summed up the tree
+BACKLOG: Final = 8  # from here to FIRST_LOCAL gauges, written when read
+ANON: Final = 9
+FILE: Final = 10
+INACTIVE_FILE: Final = 11
+PIDS: Final = 12
+FIRST_LOCAL: Final = 13
+NR_PERIODS: Final = 13
+NR_THROTTLED: Final = 14
+THROTTLED: Final = 15
+NR_BURSTS: Final = 16
+BURST: Final = 17
+PIDS_EVENTS_MAX: Final = 18
+MEMORY: Final = 19  # gauge
+PEAK: Final = 20  # gauge
+SWAP: Final = 21  # gauge
+SWAP_PEAK: Final = 22  # gauge
+EVENTS: Final = 23  # memory.events, six of them: with those of the cgroups below
+EVENTS_LOCAL: Final = 29  # memory.events.local
+COUNTERS: Final = 35
+
+LOW: Final = 0  # places in EVENTS and EVENTS_LOCAL
+HIGH: Final = 1
+MAX: Final = 2
+OOM: Final = 3
+OOM_KILL: Final = 4
+OOM_GROUP_KILL: Final = 5
 
 COMPLETION: Final = np.dtype(
     [("source", np.int64), ("arrival", np.float64), ("latency", np.float64)], align=True

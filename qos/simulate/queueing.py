@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
+from qos.simulate.jit import inner
 from qos.simulate.layout import COMPLETED, EPSILON
 
 
-@njit(cache=True, nogil=True)
+@inner
 def push(keys: Any, arrivals: Any, start: int, length: int, key: float, arrival: float) -> None:
     """Add to the binary heap that lies at [start, start + length)."""
     at = length
@@ -29,7 +28,7 @@ def push(keys: Any, arrivals: Any, start: int, length: int, key: float, arrival:
     arrivals[start + at] = arrival
 
 
-@njit(cache=True, nogil=True)
+@inner
 def pop(keys: Any, arrivals: Any, start: int, length: int) -> None:
     """Drop the smallest of the binary heap that lies at [start, start + length)."""
     last = length - 1
@@ -50,7 +49,7 @@ def pop(keys: Any, arrivals: Any, start: int, length: int) -> None:
     arrivals[start + at] = arrival
 
 
-@njit(cache=True, nogil=True)
+@inner
 def admit(source: Any, feed_times: Any, feed_values: Any, keys: Any, arrivals: Any) -> None:
     """Give waiting requests to free workers, oldest first."""
     while source.in_service < source.threads and source.queue < source.feed:
@@ -63,7 +62,7 @@ def admit(source: Any, feed_times: Any, feed_values: Any, keys: Any, arrivals: A
         source.queue += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def complete(
     index: int, source: Any, keys: Any, arrivals: Any, counters: Any, done: Any, used: int, now: float
 ) -> int:

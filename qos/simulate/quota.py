@@ -16,8 +16,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from numba import njit
-
+from qos.simulate.jit import inner
 from qos.simulate.layout import (
     BURST,
     EPSILON,
@@ -29,14 +28,14 @@ from qos.simulate.layout import (
 NEVER: Final = float("inf")
 
 
-@njit(cache=True, nogil=True)
+@inner
 def following(node: Any, time: float) -> float:
     """The first end of a period after ``time``, from the phase: no rounding adds up over a day."""
     periods = math.floor((time + EPSILON - node.phase) / node.period) + 1.0
     return float(node.phase + periods * node.period)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def refill(node: Any, counters: Any) -> None:
     """One period ends: count it, refill the pool, wake what was throttled, or stop an idle timer.
 
@@ -62,7 +61,7 @@ def refill(node: Any, counters: Any) -> None:
         node.tick = following(node, node.tick)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def account(node: Any, counters: Any, now: float) -> None:
     """Burn runtime at the cgroup's rate from when it was last accounted until ``now``, periods included.
 
@@ -88,7 +87,7 @@ def account(node: Any, counters: Any, now: float) -> None:
     node.synced = max(now, node.synced)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def start_timer(node: Any, now: float) -> None:
     """Start the period timer when runtime is used again; its phase stays that of its creation."""
     if node.tick == NEVER and node.rate > 0.0:
@@ -96,16 +95,16 @@ def start_timer(node: Any, now: float) -> None:
         node.synced = now
 
 
-@njit(cache=True, nogil=True)
+@inner
 def next_event(node: Any, now: float) -> float:
     """When this quota next changes what can run: the pool runs dry, or a period ends that matters."""
     if node.throttled:
-        return node.tick
+        return float(node.tick)
     if node.rate <= 0.0:
         return NEVER
     dry = now + max(node.pool, 0.0) / node.rate
     if dry < node.tick - EPSILON:
-        return dry
+        return float(dry)
     if node.rate * node.period > node.quota + EPSILON:
-        return node.tick
+        return float(node.tick)
     return NEVER

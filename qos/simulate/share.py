@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from numba import njit
-
+from qos.simulate.jit import inner
 from qos.simulate.layout import EPSILON, FREE, FROZEN, STARVED
 
 UNLIMITED: Final = float("inf")
 
 
-@njit(cache=True, nogil=True)
+@inner
 def gather(nodes: Any) -> int:
     """Sum up what can be used, from the leaves to the root; throttle where runtime is used up.
 
@@ -46,9 +45,9 @@ def gather(nodes: Any) -> int:
     return throttled
 
 
-@njit(cache=True, nogil=True)
+@inner
 def share(nodes: Any) -> None:
-    """Set every ``rate`` (and why it may be held at 0) from ``cap`` and ``weight``, from the root to the leaves.
+    """Set every ``rate`` (and why it is held at 0) from ``cap`` and ``weight``, from the root to the leaves.
 
     Weights 100 and 300 with caps 1 and 1 on one CPU: rates 0.25 and 0.75.
     """
@@ -66,7 +65,7 @@ def share(nodes: Any) -> None:
             _fill(nodes, node.first, node.last, node.rate)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _fill(nodes: Any, first: int, last: int, supply: float) -> None:
     """Share ``supply`` among children [first, last): clip those who want less than their part, repeat."""
     wanted = 0.0

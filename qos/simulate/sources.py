@@ -16,8 +16,9 @@ Floats = NDArray[np.float64]
 
 
 class Sources:
-    """One record a workload with CPU demand, in order of cgroup name so that results do not depend on
-    the order of starts.
+    """One record a workload with CPU demand, in order of cgroup name.
+
+    So results do not depend on the order of starts.
 
     Attributes:
         records: (S,) of ``layout.SOURCE``.

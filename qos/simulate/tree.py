@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from qos.errors import PlanError
 from qos.model.cgroup import ROOT, CgroupName, CgroupSpec, parent, parse_cpu_list
 from qos.model.plan import Plan
-from qos.simulate.layout import NODE
+from qos.simulate.layout import GROUP, NODE
 from qos.simulate.share import UNLIMITED
 
 DEFAULT_WEIGHT: Final = 100
@@ -107,6 +108,51 @@ def _set_quota(node: Any, spec: CgroupSpec, now: float) -> None:
         node["phase"] = now
     node["synced"], node["tick"] = now, now + period
     node["phase"] = now
+
+
+def link_memory(nodes: Nodes) -> NDArray[Any]:
+    """Memory records for the same tree, nothing limited."""
+    groups = np.zeros(len(nodes), dtype=GROUP)
+    for field in ("parent", "first", "last"):
+        groups[field] = nodes[field]
+    for field in ("high", "max", "swap_high", "swap_max"):
+        groups[field] = UNLIMITED
+    groups["active"] = 1.0
+    return groups
+
+
+def set_memory(groups: NDArray[Any], names: Sequence[CgroupName], plan: Plan, memory: int, swap: int) -> None:
+    """Put the memory files of a plan in force; the root is the machine."""
+    groups[0]["max"], groups[0]["swap_max"] = memory - reserve_bytes(memory), swap
+    for place, name in enumerate(names):
+        if name != ROOT:
+            spec = plan.cgroups[name]
+            group = groups[place]
+            group["min"], group["low"] = _bytes(spec.memory_min, 0.0), _bytes(spec.memory_low, 0.0)
+            group["high"], group["max"] = _bytes(spec.memory_high), _bytes(spec.memory_max)
+            group["swap_high"], group["swap_max"] = (
+                _bytes(spec.memory_swap_high),
+                _bytes(spec.memory_swap_max),
+            )
+            group["oom_group"] = spec.memory_oom_group or 0
+
+
+def reserve_bytes(memory: int) -> float:
+    """Memory the kernel keeps free for itself: min_free_kbytes = 4 · √(kilobytes), 128 to 262144.
+
+    >>> reserve_bytes(8 * 2**30)
+    11862016.0
+
+    Source: mm/page_alloc.c, calculate_min_free_kbytes.
+    """
+    return min(max(math.isqrt(16 * (memory // 1024)), 128), 262144) * 1024.0
+
+
+def _bytes(value: int | str | None, unset: float = UNLIMITED) -> float:
+    """A limit of a file as a number; whole pages, as the kernel keeps it."""
+    if value is None:
+        return unset
+    return UNLIMITED if value == "max" else float(int(value) // 4096 * 4096)
 
 
 def index_of(names: Sequence[CgroupName]) -> Mapping[CgroupName, int]:
