@@ -18,6 +18,7 @@ from qos.model.limit_range import LimitRange, ResourceQuota
 from qos.model.node import KubeletConfiguration, Node
 from qos.scenario.admission import admit
 from qos.scenario.cluster_objects import PriorityClass, RuntimeClass
+from qos.scenario.kubelet_checks import check_kubelet
 from qos.scenario.load import Document, garbage_collector_paused, read_documents
 from qos.scenario.pod_document import SourcedPod, has_pod_spec, pods_of
 from qos.scenario.validation import one_or_all, unknown_field_errors, validate
@@ -174,6 +175,13 @@ def _flatten(document: Document, kind: str, found: _Found, depth: int) -> None:
         _classify(item, found, depth + 1)
 
 
+def _object(document: Document, model: type[BaseModel]) -> BaseModel:
+    made = validate(model, document.data, document)
+    if isinstance(made, KubeletConfiguration):
+        check_kubelet(made, document)
+    return made
+
+
 def _known_kind(document: Document, kind: str, api_version: str, found: _Found) -> None:
     group = api_group(api_version)
     workload = workload_kind(kind, api_version)
@@ -192,7 +200,7 @@ def _known_kind(document: Document, kind: str, api_version: str, found: _Found) 
         if errors:
             raise one_or_all(errors)
         found.warnings += warnings
-        found.objects.setdefault(known[1], []).append(validate(known[1], document.data, document))
+        found.objects.setdefault(known[1], []).append(_object(document, known[1]))
         return
     if group == OWN_GROUP:
         why = "is a scenario's document: run it with qos simulate"

@@ -11,6 +11,7 @@ from qos.errors import InputError, InputErrors, SourceRef
 from qos.model.node import KubeletConfiguration, Node
 from qos.model.pod import CPU, MEMORY
 from qos.scenario.known_fields import nearest
+from qos.scenario.kubelet_checks import check_kubelet
 from qos.scenario.load import Document, FieldPath
 from qos.scenario.manifest import read_manifests
 from qos.scenario.validation import error_at, field_text, named_in, one_or_all, unknown_field_errors, validate
@@ -143,6 +144,7 @@ def _inline(document: Document, entry: dict[str, Any], path: FieldPath) -> Node:
     if errors:
         raise one_or_all(errors)
     node = validate(Node, {name: value for name, value in entry.items() if name != "count"}, document, path)
+    check_kubelet(node.kubelet, document, (*path, "kubelet"))
     if not node.metadata.name:
         raise error_at(document, (*path, "metadata", "name"), "is missing", "a name")
     check_capacity(node, document.locate((*path, "status")), field_text((*path, "status", "capacity")))

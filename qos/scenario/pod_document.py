@@ -10,12 +10,21 @@ from qos.errors import InputError, SourceRef
 from qos.model.pod import Pod
 from qos.scenario.load import Document, FieldPath
 from qos.scenario.resource_checks import resource_problems
-from qos.scenario.validation import field_text, one_or_all, unknown_field_errors, validate
+from qos.scenario.validation import (
+    error_at,
+    field_text,
+    one_or_all,
+    problem_errors,
+    unknown_field_errors,
+    validate,
+)
 from qos.scenario.workload_kinds import WorkloadKind, at
 from qos.scenario.yaml_marks import template_error
 
 # RFC 1123 subdomain; a generateName ends in "-"
 _NAME: Final = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[-a-z0-9])?")
+# what the cgroup of a pod is named after
+_UID: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9.]{0,127}")
 # what may still be the name of a cgroup
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9._]{0,252}")
 _NAME_EXPECTED: Final = "1 to 253 of a-z, 0-9, - and ."
@@ -65,18 +74,7 @@ def pods_of(document: Document, kind_name: str, kind: WorkloadKind) -> tuple[Sou
     template = at(document.data, kind.template)
     pod = validate(Pod, _pod_data(document.data, template), document, kind.template)
     errors += _name_errors(pod, document, warnings)
-    for problem in resource_problems(pod.spec):
-        path = (*kind.template, "spec", *problem.path)
-        extra = {} if problem.value is None else {"value": problem.value}
-        errors.append(
-            InputError(
-                problem.problem,
-                source=document.locate(path),
-                field=field_text(path),
-                expected=problem.expected,
-                **extra,
-            )
-        )
+    errors += problem_errors(resource_problems(pod.spec), document, (*kind.template, "spec"))
     replicas = _replicas(document, kind, errors)
     if errors:
         raise one_or_all(errors)
@@ -88,6 +86,11 @@ def _name_errors(pod: Pod, document: Document, warnings: list[InputError]) -> li
         source = document.locate(("metadata",), key=True)
         return [InputError("is missing", source=source, field="metadata.name", expected="a name")]
     errors: list[InputError] = []
+    uid = pod.metadata.uid
+    if uid and not _UID.fullmatch(uid):
+        errors.append(
+            error_at(document, ("metadata", "uid"), "is no uid", "letters, digits and -", value=uid)
+        )
     for field, name in (("name", pod.name), ("namespace", pod.namespace)):
         if not _NAME.fullmatch(name):
             source = document.locate(("metadata", field))

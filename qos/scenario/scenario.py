@@ -105,21 +105,21 @@ def load_scenario(
     with garbage_collector_paused():
         document, policy_documents = _read(path, stdin)
         scenario = validate(ScenarioDocument, document.data, document)
-        spec = scenario.spec
         names = {each.metadata.name for each in policy_documents}
-        _check_names(document, "policies", spec.policies, known_policies, names)
-        _check_names(document, "agents", spec.agents, known_agents, set())
-        _check_times(document, spec)
-        nodes = scenario_nodes(document, spec.nodes, ("spec", "nodes"))
-        manifests = _manifests(document, spec)
-        pods = placed_pods(document, manifests.pods, nodes)
-        bound = bind(document, spec.workloads, [each.pod for each in pods])
-        workloads = [_plain(document, number, each) for number, each in enumerate(bound.workloads)]
-        pods = [
-            replace(pod, workloads={container: workloads[index] for container, index in containers.items()})
-            for pod, containers in zip(pods, bound.containers, strict=True)
-        ]
-        _check_expectations(document, spec)
+        _check_names(document, "policies", scenario.spec.policies, known_policies, names)
+        _check_names(document, "agents", scenario.spec.agents, known_agents, set())
+        _check_times(document, scenario.spec)
+        _check_expectations(document, scenario.spec)
+        return _resolved(document, scenario, policy_documents)
+
+
+def _resolved(
+    document: Document, scenario: ScenarioDocument, policy_documents: Sequence[PolicyDocument]
+) -> Scenario:
+    spec = scenario.spec
+    nodes = scenario_nodes(document, spec.nodes, ("spec", "nodes"))
+    manifests = _manifests(document, spec)
+    placed = _bound(document, spec, placed_pods(document, manifests.pods, nodes))
     return Scenario(
         name=scenario.metadata.name,
         question=spec.question,
@@ -129,19 +129,28 @@ def load_scenario(
         sample_interval_seconds=spec.sample_interval,
         profile=spec.profile.profile(),
         nodes=nodes,
-        placed=tuple(pods),
+        placed=placed,
         policies=spec.policies,
         agents=spec.agents,
         expect=tuple(
             (each, document.locate(("spec", "expect", index))) for index, each in enumerate(spec.expect)
         ),
         keep=spec.keep,
-        hash=_hash(document, nodes, pods),
+        hash=_hash(document, nodes, placed),
         source=document.source,
         limit_ranges=manifests.limit_ranges,
         policy_documents=tuple(policy_documents),
         skipped=manifests.skipped,
         warnings=(*document.warnings, *manifests.warnings),
+    )
+
+
+def _bound(document: Document, spec: ScenarioSpec, pods: Sequence[ScenarioPod]) -> tuple[ScenarioPod, ...]:
+    bound = bind(document, spec.workloads, [each.pod for each in pods])
+    workloads = [_plain(document, number, each) for number, each in enumerate(bound.workloads)]
+    return tuple(
+        replace(pod, workloads={container: workloads[index] for container, index in containers.items()})
+        for pod, containers in zip(pods, bound.containers, strict=True)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from qos.errors import InputError, InputErrors
 from qos.scenario.known_fields import nearest, unknown_fields
 from qos.scenario.load import Document, FieldPath
+from qos.scenario.resource_checks import Problem
 from qos.scenario.yaml_marks import template_error
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -51,6 +52,15 @@ def error_at(
     return InputError(
         problem, source=document.locate(path, key=key), field=field_text(path), expected=expected, **value
     )
+
+
+def problem_errors(problems: Iterable[Problem], document: Document, prefix: FieldPath) -> list[InputError]:
+    """Problems of what stands at ``prefix`` of a document as errors with their places."""
+    found: list[InputError] = []
+    for each in problems:
+        value: dict[str, Any] = {} if each.value is None else {"value": each.value}
+        found.append(error_at(document, (*prefix, *each.path), each.problem, each.expected, **value))
+    return found
 
 
 def named_in(document: Document, path: FieldPath, error: InputError) -> InputError:
