@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from qos.errors import PlanError
-from qos.model.pod import CPU, Container, Pod
+from qos.model.pod import Pod
 from qos.model.qos_class import QOSClass
-from qos.model.quantity import Quantity
+from qos.policy.container_cgroup import exclusive_cpus
 from qos.policy.decisions.cpu_assignment import AssignmentOptions, assign_cpus
 from qos.policy.decisions.cpu_topology import CpuTopology
 
@@ -45,20 +45,6 @@ class StaticAssignment:
     exclusive: Mapping[ContainerKey, tuple[int, ...]]
     shared: tuple[int, ...]
     refused: Mapping[ContainerKey, str]
-
-
-def exclusive_cpus(container: Container, qos_class: QOSClass) -> int:
-    """How many CPUs of its own a container gets: a whole request in a Guaranteed pod, else 0.
-
-    >>> from qos.model.pod import ResourceRequirements
-    >>> web = Container(name="web", resources=ResourceRequirements(requests={"cpu": "2"}))
-    >>> exclusive_cpus(web, QOSClass.GUARANTEED), exclusive_cpus(web, QOSClass.BURSTABLE)
-    (2, 0)
-    """
-    request = container.resources.requests.get(CPU, Quantity.zero())
-    if qos_class is not QOSClass.GUARANTEED or request.value() * 1000 != request.milli_value():
-        return 0
-    return request.value()
 
 
 def assign_pods(
