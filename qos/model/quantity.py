@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from qos.model.quantity_text import MAX_EXPONENT, NANO, QuantityFormat, canonical_text, read_text, refuse
 
+MICRO: Final = 10**6
 _INT64_MAX_NANO: Final = (2**63 - 1) * NANO
 
 
@@ -118,11 +119,11 @@ class Quantity:
 
     def value(self) -> int:
         """Whole units (bytes, CPUs), rounded away from zero."""
-        return self.scaled_value(0)
+        return -(-self.nano // NANO) if self.nano >= 0 else self.nano // NANO
 
     def milli_value(self) -> int:
         """Thousandths (millicores), rounded away from zero."""
-        return self.scaled_value(-3)
+        return -(-self.nano // MICRO) if self.nano >= 0 else self.nano // MICRO
 
     def as_int64(self) -> int | None:
         """The amount where apimachinery holds it as a plain int64 of whole units, else None.

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 from qos.model.cgroup import CgroupName, CgroupSpec, knobs
 from qos.model.node import Node
 from qos.model.plan import Plan
-from qos.model.pod import Container, ContainerType, Pod
+from qos.model.pod import Container, ContainerType, Pod, ResourceList
 from qos.model.profile import Profile
 from qos.model.qos_class import QOSClass
 from qos.policy.qos_class import ClassDecision
@@ -26,23 +26,28 @@ SwapBehavior = Literal["NoSwap", "LimitedSwap"]
 
 
 class Explained(NamedTuple):
-    """A knob's value and, told only when asked, the formula with its numbers as a sentence."""
+    """A knob's value and, told only when asked, the formula with its numbers as a sentence.
+
+    Attributes:
+        because: makes the sentence of ``told``; not called before somebody wants to read it.
+        told: the numbers it needs.
+    """
 
     value: Any
-    because: Callable[[], str]
+    because: Callable[..., str]
+    told: tuple[Any, ...] = ()
 
     @property
     def formula(self) -> str:
         """The sentence."""
-        return self.because()
+        return self.because(*self.told)
 
 
 Values = dict[str, Explained]
 """Knob (field of CgroupSpec) → value and formula, for one cgroup."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceConfig:
+class ResourceConfig(NamedTuple):
     """What the kubelet hands to the cgroup library for one cgroup of its own; None: not set.
 
     Attributes:
@@ -56,12 +61,11 @@ class ResourceConfig:
     cpu_period_usec: int | None = None
     memory_bytes: int | None = None
     pids_limit: int | None = None
-    hugepages: Mapping[int, int] = field(default_factory=dict)
-    unified: Mapping[str, int] = field(default_factory=dict)
+    hugepages: Mapping[int, int] = MappingProxyType({})
+    unified: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerDetails:
+class ContainerDetails(NamedTuple):
     """One container of a plan.
 
     Attributes:
@@ -77,9 +81,14 @@ class ContainerDetails:
     swap_behavior: SwapBehavior
 
 
-@dataclass(frozen=True, slots=True)
-class PodDetails:
-    """One pod of a plan: its class and why, its cgroup, its containers (init first)."""
+class PodDetails(NamedTuple):
+    """One pod of a plan: its class and why, its cgroup, its containers (init first).
+
+    Attributes:
+        qos_class: the class the kubelet acts on (``status.qosClass`` where the API server has set it).
+        requests: of the whole pod, as the scheduler counts them.
+        limits: of the whole pod; what it may use in all only where every container has a limit.
+    """
 
     pod: Pod
     uid: str
@@ -87,10 +96,11 @@ class PodDetails:
     qos_class: QOSClass
     cgroup: CgroupName
     containers: tuple[ContainerDetails, ...]
+    requests: ResourceList
+    limits: ResourceList
 
 
-@dataclass(frozen=True, slots=True)
-class CgroupContext:
+class CgroupContext(NamedTuple):
     """Where a cgroup of a plan stands; what a house policy looks at.
 
     Attributes:
@@ -166,11 +176,14 @@ class ExplainingPolicy(Protocol):
         """The plan, with everything that led to it."""
 
 
+_NOTHING_MANAGED: Final = CgroupSpec()
+
+
 def make_spec(values: Mapping[str, Explained]) -> CgroupSpec:
     """The CgroupSpec of some values, unchecked: each formula keeps its knob's range (tests prove it)."""
-    return CgroupSpec.model_construct(**{knob: explained.value for knob, explained in values.items()})
+    return _NOTHING_MANAGED.model_copy(update={knob: explained.value for knob, explained in values.items()})
 
 
 def said(value: Any, sentence: str) -> Explained:
     """A value whose sentence needs no numbers worked out."""
-    return Explained(value, lambda: sentence)
+    return Explained(value, str, (sentence,))

@@ -7,6 +7,9 @@ written, except for huge pages).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
 from qos.model.cgroup import CpuMax
 from qos.policy.base import CPU_QUOTA_MAX_USEC, MEMORY_MAX_BYTES, Explained, Values
@@ -14,25 +17,25 @@ from qos.policy.formulas import MAX_SHARES, NO_QUOTA, shares_to_weight_linear
 from qos.policy.hugepages import knobs_of_size, unit_size
 
 
-def linear_weight(shares: int, of: str) -> Explained:
-    """``cpu.weight`` of a cgroup the kubelet owns; ``of`` says whose shares, such as "requests 1000m"."""
+def linear_weight(shares: int, of: Callable[..., str], *told: Any) -> Explained:
+    """``cpu.weight`` of a cgroup the kubelet owns; ``of(*told)`` says whose shares: "requests 1000m"."""
     weight = shares_to_weight_linear(shares)
-
-    def because() -> str:
-        formula = "10000" if shares >= MAX_SHARES else f"1 + ({shares} - 2) · 9999 / 262142 = {weight}"
-        return f"{of} → {shares} shares → {formula}"
-
-    return Explained(weight, because)
+    return Explained(weight, _linear_sentence, (shares, weight, of, told))
 
 
-def cpu_max(quota_usec: int, period_usec: int, because: Callable[[], str]) -> Explained:
+def _linear_sentence(shares: int, weight: int, of: Callable[..., str], told: tuple[Any, ...]) -> str:
+    formula = "10000" if shares >= MAX_SHARES else f"1 + ({shares} - 2) · 9999 / 262142 = {weight}"
+    return f"{of(*told)} → {shares} shares → {formula}"
+
+
+def cpu_max(quota_usec: int, period_usec: int, because: Callable[..., str], *told: Any) -> Explained:
     """``cpu.max`` of a quota; -1 and 0 are no quota. The kernel takes at most 2^44 usec."""
-    if quota_usec <= 0:
-        return Explained(no_quota(period_usec), because)
-    return Explained(
-        CpuMax.model_construct(quota_usec=min(quota_usec, CPU_QUOTA_MAX_USEC), period_usec=period_usec),
-        because,
-    )
+    return Explained(_cpu_max(min(quota_usec, CPU_QUOTA_MAX_USEC), period_usec), because, told)
+
+
+@lru_cache(maxsize=4096)
+def _cpu_max(quota_usec: int, period_usec: int) -> CpuMax:
+    return CpuMax(quota_usec=quota_usec if quota_usec > 0 else "max", period_usec=period_usec)
 
 
 def no_quota(period_usec: int) -> CpuMax:
@@ -41,7 +44,7 @@ def no_quota(period_usec: int) -> CpuMax:
     >>> str(no_quota(100_000))
     'max 100000'
     """
-    return CpuMax.model_construct(quota_usec="max", period_usec=period_usec)
+    return _cpu_max(NO_QUOTA, period_usec)
 
 
 def quota_sentence(milli_cpu: int, quota_usec: int, period_usec: int, of: str) -> str:
@@ -54,23 +57,25 @@ def quota_sentence(milli_cpu: int, quota_usec: int, period_usec: int, of: str) -
     return f"{of} {milli_cpu}m · {period_usec} / 1000 = {quota_usec} usec in every {period_usec}{least}"
 
 
-def memory_max(memory_bytes: int, because: Callable[[], str]) -> Explained:
+def memory_max(memory_bytes: int, because: Callable[..., str], *told: Any) -> Explained:
     """``memory.max``; at most what the kernel's counters hold."""
-    return Explained(min(memory_bytes, MEMORY_MAX_BYTES), because)
+    return Explained(min(memory_bytes, MEMORY_MAX_BYTES), because, told)
 
 
-def hugepage_values(wanted: Mapping[int, int], sizes: tuple[int, ...], of: str) -> Values:
+def hugepage_values(wanted: Mapping[int, int], sizes: tuple[int, ...], of: str) -> Mapping[str, Explained]:
     """``hugetlb.*.max`` and ``.rsvd.max`` of every page size of the machine; 0 where nothing is wanted."""
+    return _hugepage_values(tuple(wanted.get(size, 0) for size in sizes), sizes, of)
+
+
+@lru_cache(maxsize=1024)
+def _hugepage_values(limits: tuple[int, ...], sizes: tuple[int, ...], of: str) -> Mapping[str, Explained]:
     values: Values = {}
-    for size in sizes:
-        limit = min(wanted.get(size, 0), MEMORY_MAX_BYTES)
-        explained = Explained(limit, _hugepage_sentence(limit, size, of))
+    for limit, size in zip(limits, sizes, strict=True):
+        explained = Explained(min(limit, MEMORY_MAX_BYTES), _hugepage_sentence, (limit, size, of))
         for knob in knobs_of_size(size):
             values[knob] = explained
-    return values
+    return MappingProxyType(values)
 
 
-def _hugepage_sentence(limit: int, size: int, of: str) -> Callable[[], str]:
-    return lambda: (
-        f"{of} {limit} bytes of {unit_size(size)} pages" if limit else f"no {unit_size(size)} pages: 0"
-    )
+def _hugepage_sentence(limit: int, size: int, of: str) -> str:
+    return f"{of} {limit} bytes of {unit_size(size)} pages" if limit else f"no {unit_size(size)} pages: 0"

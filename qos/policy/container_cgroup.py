@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from qos.model.pod import CPU, MEMORY, Container, Pod, ResourceRequirements
 from qos.model.qos_class import QOSClass
@@ -14,12 +14,13 @@ from qos.policy.config_values import cpu_max, hugepage_values, linear_weight, me
 from qos.policy.facts import NodeFacts
 from qos.policy.formulas import (
     MAX_SHARES,
+    MIN_SHARES,
     NO_QUOTA,
     milli_cpu_to_quota,
     milli_cpu_to_shares,
     shares_to_weight_quadratic,
 )
-from qos.policy.hugepages import all_sizes, hugepage_limits
+from qos.policy.hugepages import hugepage_limits
 from qos.policy.memory_qos import container_memory_qos
 from qos.policy.pod_resources import ResourceOptions, has_pod_level_resources, pod_limits, pod_requests
 from qos.policy.swap import memory_swap_max, swap_refusal
@@ -28,15 +29,14 @@ _ZERO: Final = Quantity.zero()
 _OOM_GROUP: Final = said(1, "singleProcessOOMKill is off: an OOM kill takes every process of the container")
 
 
-@dataclass(frozen=True, slots=True)
-class LinuxResources:
+class LinuxResources(NamedTuple):
     """What the kubelet asks of the runtime (CRI LinuxContainerResources); 0: not set, quota -1: none."""
 
     cpu_shares: int
     cpu_quota_usec: int
     cpu_period_usec: int
     memory_limit_bytes: int
-    hugepages: Mapping[int, int] = field(default_factory=dict)
+    hugepages: Mapping[int, int] = MappingProxyType({})
 
 
 def exclusive_cpus(container: Container, qos_class: QOSClass) -> int:
@@ -71,25 +71,15 @@ def container_resources(pod: Pod, container: Container, facts: NodeFacts, exclus
 
     ``exclusive``: whether it really has exclusive CPUs.
     """
-    limits = _effective_limits(pod, container, facts)
+    cpu_limit, memory_limit = _effective_limits(pod, container, facts)
+    no_quota = exclusive and facts.no_quota_with_exclusive_cpus
     resources = linux_resources(
-        container.resources.requests.get(CPU),
-        limits[0],
-        limits[1],
-        facts,
-        no_quota=exclusive and facts.no_quota_with_exclusive_cpus,
+        container.resources.requests.get(CPU), cpu_limit, memory_limit, facts, no_quota
     )
-    wanted: dict[int, int] = {}
+    wanted = hugepage_limits(container.resources.limits)
     if facts.pod_level_resources and pod.spec.resources is not None:
-        wanted |= hugepage_limits(pod.spec.resources.limits)
-    wanted |= hugepage_limits(container.resources.limits)
-    return LinuxResources(
-        resources.cpu_shares,
-        resources.cpu_quota_usec,
-        resources.cpu_period_usec,
-        resources.memory_limit_bytes,
-        all_sizes(facts.hugepage_sizes, wanted),
-    )
+        wanted = hugepage_limits(pod.spec.resources.limits) | wanted
+    return resources._replace(hugepages=wanted) if wanted else resources
 
 
 def pod_exclusive_cpus(pod: Pod, qos_class: QOSClass) -> int:
@@ -133,19 +123,11 @@ def container_values(
     values: Values = {"cpu_weight": _weight(pod, container, resources.cpu_shares, facts)}
     if resources.cpu_period_usec:
         quota, period = resources.cpu_quota_usec, resources.cpu_period_usec
-        values["cpu_max"] = cpu_max(
-            quota, period, lambda: _quota_because(pod, container, facts, quota, period)
-        )
+        values["cpu_max"] = cpu_max(quota, period, _quota_because, pod, container, facts, quota, period)
     values.update(container_memory_qos(container, qos_class, facts))
     if resources.memory_limit_bytes:
         limit = resources.memory_limit_bytes
-        own = bool(container.resources.limits.get(MEMORY))
-        values["memory_max"] = memory_max(
-            limit,
-            lambda: (
-                f"limit {limit} bytes" if own else f"pod-level limit {limit} bytes; it has none of its own"
-            ),
-        )
+        values["memory_max"] = memory_max(limit, _limit_because, container, limit)
     if not facts.single_process_oom_kill:
         values["memory_oom_group"] = _OOM_GROUP
     swap = memory_swap_max(container, swap_refusal(pod, container, qos_class, facts), facts)
@@ -167,26 +149,29 @@ def _effective_limits(pod: Pod, container: Container, facts: NodeFacts) -> tuple
 
 
 def _weight(pod: Pod, container: Container, shares: int, facts: NodeFacts) -> Explained:
-    def of() -> str:
-        request = container.resources.requests.get(CPU)
-        if request is not None:
-            return f"requests {request.milli_value()}m"
-        return f"no request, so the limit {_effective_limits(pod, container, facts)[0].milli_value()}m"
-
     if not facts.quadratic_weight:
-        weight = linear_weight(shares, "")
-        return Explained(weight.value, lambda: of() + weight.formula)
+        return linear_weight(shares, _shares_of, pod, container, facts)
     value = shares_to_weight_quadratic(shares)
+    return Explained(value, _quadratic_sentence, (pod, container, facts, shares, value))
 
-    def because() -> str:
-        formula = (
-            f"{value}"
-            if shares <= 2 or shares >= MAX_SHARES
-            else (f"ceil(10^((l² + 125·l)/612 - 7/34)) = {value}, l = log2 {shares}")
-        )
-        return f"{of()} → {shares} shares → {formula}"
 
-    return Explained(value, because)
+def _shares_of(pod: Pod, container: Container, facts: NodeFacts) -> str:
+    request = container.resources.requests.get(CPU)
+    if request is not None:
+        return f"requests {request.milli_value()}m"
+    return f"no request, so the limit {_effective_limits(pod, container, facts)[0].milli_value()}m"
+
+
+def _quadratic_sentence(pod: Pod, container: Container, facts: NodeFacts, shares: int, weight: int) -> str:
+    formula = f"ceil(10^((l² + 125·l)/612 - 7/34)) = {weight}, l = log2 {shares}"
+    if shares <= MIN_SHARES or shares >= MAX_SHARES:
+        formula = str(weight)
+    return f"{_shares_of(pod, container, facts)} → {shares} shares → {formula}"
+
+
+def _limit_because(container: Container, limit: int) -> str:
+    own = bool(container.resources.limits.get(MEMORY))
+    return f"limit {limit} bytes" if own else f"pod-level limit {limit} bytes; it has none of its own"
 
 
 def _quota_because(pod: Pod, container: Container, facts: NodeFacts, quota: int, period: int) -> str:

@@ -13,7 +13,6 @@ from qos.model.pod import (
     MEMORY,
     Container,
     Pod,
-    PodSpec,
     ResourceList,
     ResourceRequirements,
 )
@@ -37,34 +36,47 @@ def apply_defaults(pod: Pod, pod_level_resources: bool = True) -> Pod:
     """
     spec = pod.spec
     update: dict[str, object] = {}
-    containers = _each(spec.containers)
-    init_containers = _each(spec.init_containers)
-    if containers is not spec.containers:
-        update["containers"] = containers
-    if init_containers is not spec.init_containers:
-        update["init_containers"] = init_containers
+    for field in ("containers", "init_containers", "ephemeral_containers"):
+        containers: tuple[Container, ...] = getattr(spec, field)
+        done = [_container(container, fill=field != "ephemeral_containers") for container in containers]
+        if any(a is not b for a, b in zip(done, containers, strict=True)):
+            update[field] = tuple(done)
     if pod_level_resources and spec.resources is not None:
-        with_requests = pod.model_copy(update={"spec": spec.model_copy(update=update)})
-        update["resources"] = _pod_level(with_requests, spec.resources)
-    pod = pod.model_copy(update={"spec": spec.model_copy(update=update)}) if update else pod
-    return _rounded(pod)
+        update["resources"] = _round_resources(_pod_level(pod, spec.resources))
+    elif spec.resources is not None and _needs_rounding(spec.resources):
+        update["resources"] = _round_resources(spec.resources)
+    if any(quantity.nano % 1_000_000 for quantity in spec.overhead.values()):
+        update["overhead"] = _round(spec.overhead)
+    return pod.model_copy(update={"spec": spec.model_copy(update=update)}) if update else pod
 
 
-def _each(containers: tuple[Container, ...]) -> tuple[Container, ...]:
-    filled = tuple(_fill(container) for container in containers)
-    return containers if all(a is b for a, b in zip(filled, containers, strict=True)) else filled
-
-
-def _fill(container: Container) -> Container:
+def _container(container: Container, fill: bool) -> Container:
     resources = container.resources
+    filled = _fill(resources) if fill else resources
+    if _needs_rounding(filled):
+        filled = _round_resources(filled)
+    return container if filled is resources else container.model_copy(update={"resources": filled})
+
+
+def _fill(resources: ResourceRequirements) -> ResourceRequirements:
     missing = {name: limit for name, limit in resources.limits.items() if name not in resources.requests}
     if not missing:
-        return container
-    resources = resources.model_copy(update={"requests": {**resources.requests, **missing}})
-    return container.model_copy(update={"resources": resources})
+        return resources
+    return resources.model_copy(update={"requests": {**resources.requests, **missing}})
+
+
+def _unrounded(pod: Pod) -> Pod:
+    """The containers with requests filled but not yet rounded: pod-level sums are taken of these."""
+    spec = pod.spec
+    update = {
+        field: tuple(c.model_copy(update={"resources": _fill(c.resources)}) for c in getattr(spec, field))
+        for field in ("containers", "init_containers")
+    }
+    return pod.model_copy(update={"spec": spec.model_copy(update=update)})
 
 
 def _pod_level(pod: Pod, resources: ResourceRequirements) -> ResourceRequirements:
+    pod = _unrounded(pod)
     requests, limits = dict(resources.requests), dict(resources.limits)
     if requests or limits:
         for name, limit in aggregate_container_limits(pod).items():
@@ -80,45 +92,18 @@ def _pod_level(pod: Pod, resources: ResourceRequirements) -> ResourceRequirement
     return resources.model_copy(update={"requests": requests, "limits": limits})
 
 
-def _rounded(pod: Pod) -> Pod:
-    spec = pod.spec
-    update: dict[str, object] = {}
-    for field in ("containers", "init_containers", "ephemeral_containers"):
-        containers: tuple[Container, ...] = getattr(spec, field)
-        rounded = tuple(_round_container(container) for container in containers)
-        if any(a is not b for a, b in zip(rounded, containers, strict=True)):
-            update[field] = rounded
-    if _needs_rounding(spec.overhead):
-        update["overhead"] = _round(spec.overhead)
-    if spec.resources is not None:
-        resources = _round_resources(spec.resources)
-        if resources is not spec.resources:
-            update["resources"] = resources
-    if not update:
-        return pod
-    new_spec: PodSpec = spec.model_copy(update=update)
-    return pod.model_copy(update={"spec": new_spec})
-
-
-def _round_container(container: Container) -> Container:
-    resources = _round_resources(container.resources)
-    return (
-        container
-        if resources is container.resources
-        else container.model_copy(update={"resources": resources})
-    )
+def _needs_rounding(resources: ResourceRequirements) -> bool:
+    for side in (resources.requests, resources.limits):
+        for quantity in side.values():
+            if quantity.nano % 1_000_000:
+                return True
+    return False
 
 
 def _round_resources(resources: ResourceRequirements) -> ResourceRequirements:
-    if not (_needs_rounding(resources.requests) or _needs_rounding(resources.limits)):
-        return resources
     return resources.model_copy(
         update={"requests": _round(resources.requests), "limits": _round(resources.limits)}
     )
-
-
-def _needs_rounding(resources: Mapping[str, Quantity]) -> bool:
-    return any(quantity.nano % 1_000_000 for quantity in resources.values())
 
 
 def _round(resources: Mapping[str, Quantity]) -> ResourceList:

@@ -7,7 +7,7 @@ that the policy does not manage the file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
@@ -67,6 +67,6 @@ def adjusted(base: PlanDetails, rule: Rule, house: House) -> PlanDetails:
         if changes:
             values = {**context.values, **changes}
             kept = {knob: explained for knob, explained in values.items() if explained is not None}
-            context = replace(context, values=kept)  # noqa: PLW2901 - the changed one takes its place
+            context = context._replace(values=kept)  # noqa: PLW2901 - the changed one takes its place
         contexts[name] = context
     return assemble(contexts, base.pods)

@@ -5,7 +5,7 @@ Source: pkg/apis/core/v1/helper (HugePageSizeFromResourceName, HugePageUnitSizeF
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
@@ -67,8 +67,3 @@ def knobs_of_size(size_bytes: int) -> tuple[str, str]:
     """
     unit = unit_size(size_bytes)
     return f"hugetlb_{unit}_max", f"hugetlb_{unit}_rsvd_max"
-
-
-def all_sizes(machine: Iterable[int], wanted: Mapping[int, int]) -> dict[int, int]:
-    """Every size of the machine at 0 where nothing is wanted; sizes it lacks are left out."""
-    return {size: wanted.get(size, 0) for size in machine}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from qos.model.cgroup import CgroupName
@@ -29,14 +30,13 @@ from qos.policy.base import (
 from qos.policy.container_cgroup import container_values, exclusive_cpus
 from qos.policy.facts import NodeFacts, node_facts
 from qos.policy.oom_score import oom_score_adj, share_of_pod_level
-from qos.policy.pod_cgroup import pod_cgroup_name, pod_uid, pod_values
+from qos.policy.pod_cgroup import pod_cgroup_name, pod_totals, pod_uid, pod_values, uuid5_text
 from qos.policy.qos_class import classify, effective_class
 from qos.policy.qos_level import kubepods_values, level_configs, level_values
 from qos.policy.swap import swap_behavior
 
 _COMPONENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 OOM_SCORE_ADJ_MAX: Final = 1000
-_SAME_NAME: Final = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 
 
 class KubeletPolicy:
@@ -69,12 +69,12 @@ def kubelet_details(pods: Sequence[Pod], node: Node, facts: NodeFacts) -> PlanDe
 
 def assemble(contexts: dict[CgroupName, CgroupContext], pods: tuple[PodDetails, ...]) -> PlanDetails:
     """Plan and formulas of some cgroups with their values."""
-    plan = Plan.of(
-        {name: make_spec(context.values) for name, context in contexts.items()},
-        {c.cgroup: min(c.oom_score_adj.value, OOM_SCORE_ADJ_MAX) for pod in pods for c in pod.containers},
-    )
-    cgroups = {name: contexts[name].values for name in plan if name in contexts}
-    return PlanDetails(plan, cgroups, pods, contexts)
+    # every name is made of checked components and has its parent here, so Plan.of has nothing to add
+    ordered = {name: contexts[name] for name in sorted(contexts, key=lambda name: name.split("/"))}
+    specs = {name: make_spec(context.values) for name, context in ordered.items()}
+    adj = {c.cgroup: min(c.oom_score_adj.value, OOM_SCORE_ADJ_MAX) for pod in pods for c in pod.containers}
+    plan = Plan(MappingProxyType(specs), MappingProxyType(dict(sorted(adj.items()))))
+    return PlanDetails(plan, {name: context.values for name, context in ordered.items()}, pods, ordered)
 
 
 def _describe_pods(pods: Sequence[Pod], facts: NodeFacts) -> list[tuple[PodDetails, Values]]:
@@ -94,7 +94,7 @@ def _tell_apart(pods: Sequence[Pod], uids: list[str], taken: Counter[str]) -> li
     for index in ranked:
         uid = uids[index]
         if seen[uid]:
-            distinct[index] = str(uuid.uuid5(_SAME_NAME, f"{uid}#{seen[uid]}"))
+            distinct[index] = uuid5_text(f"{uid}#{seen[uid]}")
         seen[uid] += 1
     return distinct
 
@@ -107,7 +107,7 @@ def _describe_pod(pod: Pod, uid: str, facts: NodeFacts) -> tuple[PodDetails, Val
     containers = []
     names: set[str] = set()
     for index, (container, kind) in enumerate(pod.typed_containers()):
-        component = container.name if _COMPONENT.fullmatch(container.name) else f"container{index}"
+        component = container.name if _is_component(container.name) else f"container{index}"
         component = f"{component}.{index}" if component in names else component
         names.add(component)
         containers.append(
@@ -121,14 +121,22 @@ def _describe_pod(pod: Pod, uid: str, facts: NodeFacts) -> tuple[PodDetails, Val
             )
         )
     exclusive = facts.static_cpu_manager and any(c.exclusive_cpus for c in containers)
-    details = PodDetails(pod, uid, decision, qos_class, cgroup, tuple(containers))
-    return details, pod_values(pod, qos_class, facts, exclusive)
+    totals = pod_totals(pod, facts, exclusive)
+    details = PodDetails(
+        pod, uid, decision, qos_class, cgroup, tuple(containers), totals.requests, totals.limits
+    )
+    return details, pod_values(pod, qos_class, facts, totals)
+
+
+@lru_cache(maxsize=4096)
+def _is_component(name: str) -> bool:
+    return _COMPONENT.fullmatch(name) is not None
 
 
 def _level_contexts(
     node: Node, facts: NodeFacts, described: list[tuple[PodDetails, Values]]
 ) -> dict[CgroupName, CgroupContext]:
-    configs = level_configs([(details.pod, details.qos_class) for details, _ in described], facts)
+    configs = level_configs([(pod.pod, pod.qos_class, pod.requests) for pod, _ in described], facts)
     count = Counter(details.qos_class for details, _ in described)
     contexts: dict[CgroupName, CgroupContext] = {}
     kubepods = kubepods_values(node, facts, configs[QOSClass.GUARANTEED])

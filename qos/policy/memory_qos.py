@@ -28,13 +28,7 @@ def container_memory_qos(container: Container, qos_class: QOSClass, facts: NodeF
     high = memory_high_bytes(request, ceiling, factor, PAGE_BYTES) if ceiling > 0 else 0
     if high > request:
         of = "limit" if limit else "node allocatable"
-        values["memory_high"] = Explained(
-            high,
-            lambda: (
-                f"floor((request {request} + ({of} {ceiling} - {request}) · {factor})"
-                f" / {PAGE_BYTES}) · {PAGE_BYTES} = {high}"
-            ),
-        )
+        values["memory_high"] = Explained(high, _high_sentence, (request, of, ceiling, factor, high))
     return values
 
 
@@ -50,23 +44,18 @@ def reserved(request_bytes: int, qos_class: QOSClass, facts: NodeFacts, of: str)
     ):
         return {}
     if facts.memory_min_for_all:
-        return {
-            "memory_min": Explained(
-                request_bytes,
-                lambda: f"{of} {request_bytes}, kept from reclaim for every class (before 1.36)",
-            )
-        }
+        why = "{} {}, never reclaimed, whatever the class (before 1.36)"
+        return {"memory_min": Explained(request_bytes, why.format, (of, request_bytes))}
     if qos_class is QOSClass.GUARANTEED:
-        return {
-            "memory_min": Explained(
-                request_bytes, lambda: f"{of} {request_bytes} of a Guaranteed pod is never reclaimed"
-            )
-        }
-    return {
-        "memory_low": Explained(
-            request_bytes, lambda: f"{of} {request_bytes} of a {qos_class} pod is reclaimed last"
-        )
-    }
+        why = "{} {} of a Guaranteed pod, never reclaimed"
+        return {"memory_min": Explained(request_bytes, why.format, (of, request_bytes))}
+    why = "{} {} of a {} pod, reclaimed last"
+    return {"memory_low": Explained(request_bytes, why.format, (of, request_bytes, qos_class))}
+
+
+def _high_sentence(request: int, of: str, ceiling: int, factor: float, high: int) -> str:
+    room = f"({of} {ceiling} - {request}) · {factor}"
+    return f"floor((request {request} + {room}) / {PAGE_BYTES}) · {PAGE_BYTES} = {high}"
 
 
 def _container_reservation(request: int, qos_class: QOSClass, facts: NodeFacts) -> Values:

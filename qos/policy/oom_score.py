@@ -24,6 +24,7 @@ KUBELET_ADJ: Final = -999
 
 _GUARANTEED: Final = said(GUARANTEED_ADJ, "Guaranteed pods are killed last: -997")
 _NODE_CRITICAL: Final = said(GUARANTEED_ADJ, "system-node-critical pods are killed last: -997")
+_UNKNOWN_MEMORY: Final = said(BEST_EFFORT_ADJ - 1, "the node's memory is not known: 999")
 _BEST_EFFORT: Final = said(BEST_EFFORT_ADJ, "BestEffort pods are killed first: 1000")
 
 
@@ -50,25 +51,22 @@ def oom_score_adj(
         return _BEST_EFFORT
     capacity = facts.memory_capacity_bytes
     if capacity <= 0:
-        return said(BEST_EFFORT_ADJ - 1, "the node's memory is not known: 999")
+        return _UNKNOWN_MEMORY
     extra = share_of_pod_level(pod, facts) if pod_level_share is None else pod_level_share
-    request = _memory(container.resources.requests) + extra
-    lowest = request
+    request = lowest = _memory(container.resources.requests) + extra
     if is_sidecar(container) and pod.spec.containers:
         smallest = min(_memory(regular.resources.requests) for regular in pod.spec.containers) + extra
         lowest = max(request, smallest)
-    raw = 1000 - _truncated(1000 * lowest, capacity)
-    adj = max(raw, LOWEST_BURSTABLE_ADJ)
-    if adj == BEST_EFFORT_ADJ:
-        adj = BEST_EFFORT_ADJ - 1
+    raw = 1000 - (1000 * lowest // capacity if lowest >= 0 else -(-1000 * lowest // capacity))
+    adj = BEST_EFFORT_ADJ - 1 if raw == BEST_EFFORT_ADJ else max(raw, LOWEST_BURSTABLE_ADJ)
+    return Explained(adj, _sentence, (request, lowest, extra, capacity, raw, adj))
 
-    def because() -> str:
-        what = "smallest regular request" if lowest != request else "request"
-        share = f" (with {extra} of the pod-level request)" if extra else ""
-        clamp = "" if adj == raw else f", kept within 3 and 999: {adj}"
-        return f"1000 - 1000 · {what} {lowest}{share} / node memory {capacity} = {raw}{clamp}"
 
-    return Explained(adj, because)
+def _sentence(request: int, lowest: int, extra: int, capacity: int, raw: int, adj: int) -> str:
+    what = "smallest regular request" if lowest != request else "request"
+    share = f" (with {extra} of the pod-level request)" if extra else ""
+    clamp = "" if adj == raw else f", kept within 3 and 999: {adj}"
+    return f"1000 - 1000 · {what} {lowest}{share} / node memory {capacity} = {raw}{clamp}"
 
 
 def share_of_pod_level(pod: Pod, facts: NodeFacts) -> int:
@@ -83,14 +81,10 @@ def share_of_pod_level(pod: Pod, facts: NodeFacts) -> int:
     if count == 0:
         return 0
     named = aggregate_container_requests(pod).get(MEMORY, Quantity.zero()).value()
-    return _truncated(_memory(resources.requests) - named, count)
+    rest = _memory(resources.requests) - named
+    return rest // count if rest >= 0 else -(-rest // count)
 
 
 def _memory(resources: Mapping[str, Quantity]) -> int:
     quantity = resources.get(MEMORY)
     return quantity.value() if quantity is not None else 0
-
-
-def _truncated(dividend: int, divisor: int) -> int:
-    """Go's integer division, towards zero."""
-    return dividend // divisor if dividend >= 0 else -(-dividend // divisor)

@@ -176,29 +176,29 @@ def _aggregate(
     resize: Callable[[Container, ContainerStatus, bool], Mapping[str, Quantity]],
 ) -> ResourceList:
     spec = pod.spec
-    if options.use_status:
-        infeasible = is_resize_infeasible(pod)
-        statuses = {status.name: status for status in pod.status.container_statuses}
-        init_statuses = {status.name: status for status in pod.status.init_container_statuses}
+    if not options.use_status and not options.missing_requests:  # by far the most frequent, so kept short
+        regular: list[Mapping[str, Quantity]] = [getattr(c.resources, side) for c in spec.containers]
+        return aggregate(
+            regular,
+            [(getattr(c.resources, side), c.restart_policy == "Always") for c in spec.init_containers],
+        )
+    infeasible = is_resize_infeasible(pod)
+    statuses = {status.name: status for status in pod.status.container_statuses}
+    init_statuses = {status.name: status for status in pod.status.init_container_statuses}
 
-    def of(container: Container, *, init: bool, sidecar: bool) -> Mapping[str, Quantity]:
+    def of(container: Container, status: ContainerStatus | None) -> Mapping[str, Quantity]:
         resources: Mapping[str, Quantity] = getattr(container.resources, side)
-        if options.use_status and (sidecar or not init):
-            status = (init_statuses if init else statuses).get(container.name)
-            if status is not None and status.resources is not None:
-                resources = resize(container, status, infeasible)
+        if options.use_status and status is not None and status.resources is not None:
+            resources = resize(container, status, infeasible)
         if side == "requests" and options.missing_requests:
             resources = {**options.missing_requests, **resources}
         return resources
 
-    sidecars = [container.restart_policy == "Always" for container in spec.init_containers]
-    return aggregate(
-        [of(container, init=False, sidecar=False) for container in spec.containers],
-        [
-            (of(container, init=True, sidecar=sidecar), sidecar)
-            for container, sidecar in zip(spec.init_containers, sidecars, strict=True)
-        ],
-    )
+    init = []
+    for container in spec.init_containers:
+        sidecar = container.restart_policy == "Always"
+        init.append((of(container, init_statuses.get(container.name) if sidecar else None), sidecar))
+    return aggregate([of(container, statuses.get(container.name)) for container in spec.containers], init)
 
 
 def _container_requests(container: Container, status: ContainerStatus, infeasible: bool) -> ResourceList:

@@ -120,22 +120,28 @@ def effective_class(pod: Pod, decision: ClassDecision) -> QOSClass:
 
 
 def _class_of(lists: tuple[ResourceRequirements, ...] | list[ResourceRequirements]) -> QOSClass:
-    requests = [0, 0]
-    limits = [0, 0]
+    cpu_request = memory_request = cpu_limit = memory_limit = 0
     limited = bool(lists)
     for resources in lists:
-        for index, name in enumerate(_COUNTED):
-            request = resources.requests.get(name)
-            if request is not None and request.nano > 0:
-                requests[index] += request.nano
-            limit = resources.limits.get(name)
-            if limit is not None and limit.nano > 0:
-                limits[index] += limit.nano
-            else:
-                limited = False
-    if not any(requests) and not any(limits):
+        requests, limits = resources.requests, resources.limits
+        if requests:
+            cpu_request += _counted(requests.get(CPU))
+            memory_request += _counted(requests.get(MEMORY))
+        if limits:
+            cpu, memory = _counted(limits.get(CPU)), _counted(limits.get(MEMORY))
+            cpu_limit += cpu
+            memory_limit += memory
+            limited = limited and cpu > 0 and memory > 0
+        else:
+            limited = False
+    if not (cpu_request or memory_request or cpu_limit or memory_limit):
         return QOSClass.BEST_EFFORT
-    return QOSClass.GUARANTEED if limited and requests == limits else QOSClass.BURSTABLE
+    equal = cpu_request == cpu_limit and memory_request == memory_limit
+    return QOSClass.GUARANTEED if limited and equal else QOSClass.BURSTABLE
+
+
+def _counted(quantity: Quantity | None) -> int:
+    return quantity.nano if quantity is not None and quantity.nano > 0 else 0
 
 
 def _holders(pod: Pod, pod_level: bool) -> Iterator[tuple[str, str | None, ResourceRequirements]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from qos.model.node import Node
-from qos.model.pod import CPU, HUGEPAGES_PREFIX, MEMORY, Pod
+from qos.model.pod import CPU, HUGEPAGES_PREFIX, MEMORY, Pod, ResourceList
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
 from qos.policy.allocatable import PID, allocatable_absolute
@@ -15,7 +15,6 @@ from qos.policy.config_values import hugepage_values, linear_weight, memory_max
 from qos.policy.facts import NodeFacts
 from qos.policy.formulas import MIN_SHARES, milli_cpu_to_shares
 from qos.policy.hugepages import hugepage_limits
-from qos.policy.pod_cgroup import options_of
 from qos.policy.pod_resources import pod_requests
 
 UNBOUNDED_HUGEPAGES_BYTES: Final = 1 << 62
@@ -41,17 +40,18 @@ def node_config(resources: Mapping[str, Quantity], compressible_only: bool = Fal
     )
 
 
-def level_configs(pods: Sequence[tuple[Pod, QOSClass]], facts: NodeFacts) -> dict[QOSClass, ResourceConfig]:
+def level_configs(
+    pods: Iterable[tuple[Pod, QOSClass, ResourceList]], facts: NodeFacts
+) -> dict[QOSClass, ResourceConfig]:
     """What the kubelet hands to the cgroup library for the levels; Guaranteed stands for kubepods.
 
-    ``pods`` are all pods of the node, each with the class the kubelet acts on.
+    ``pods`` are all pods of the node, each with the class the kubelet acts on and the pod's requests.
     """
     milli = 0
     memory = {QOSClass.GUARANTEED: 0, QOSClass.BURSTABLE: 0}
-    options = options_of(facts)
-    for pod, qos_class in pods:
+    for pod, qos_class, requests in pods:
         if qos_class is QOSClass.BURSTABLE:
-            milli += pod_requests(pod, options).get(CPU, _ZERO).milli_value()
+            milli += requests.get(CPU, _ZERO).milli_value()
         if qos_class in memory and (facts.memory_qos or facts.qos_reserved):
             # the kubelet counts pod-level resources here whatever the gate says
             memory[qos_class] += pod_requests(pod).get(MEMORY, _ZERO).value()
@@ -94,7 +94,9 @@ def kubepods_values(node: Node, facts: NodeFacts, level: ResourceConfig) -> Valu
     values: Values = {}
     if config.cpu_shares is not None:
         milli = (allocatable_absolute(capacity, kubelet) if enforced else capacity)[CPU].milli_value()
-        values["cpu_weight"] = linear_weight(config.cpu_shares, f"{_less_reserved(enforced)} {milli}m")
+        values["cpu_weight"] = linear_weight(
+            config.cpu_shares, lambda: f"{_less_reserved(enforced)} {milli}m"
+        )
     values.update(_unified(level, "requests of all Guaranteed and Burstable pods"))
     if config.memory_bytes:
         memory = config.memory_bytes
@@ -110,7 +112,7 @@ def level_values(qos_class: QOSClass, config: ResourceConfig, facts: NodeFacts, 
     """The files of kubepods/burstable or kubepods/besteffort, which has this many ``pods``."""
     best_effort = qos_class is QOSClass.BEST_EFFORT
     of = "BestEffort" if best_effort else f"requests of {pods} Burstable pods"
-    values: Values = {"cpu_weight": linear_weight(config.cpu_shares or MIN_SHARES, of)}
+    values: Values = {"cpu_weight": linear_weight(config.cpu_shares or MIN_SHARES, str, of)}
     values.update(_unified(config, of))
     if config.memory_bytes is not None:
         left = max(config.memory_bytes, 0)
@@ -123,11 +125,11 @@ def level_values(qos_class: QOSClass, config: ResourceConfig, facts: NodeFacts, 
 
 
 def _unified(config: ResourceConfig, of: str) -> Values:
-    return {knob: Explained(value, _reserve_sentence(value, of)) for knob, value in config.unified.items()}
+    return {knob: Explained(value, _reserve_sentence, (value, of)) for knob, value in config.unified.items()}
 
 
-def _reserve_sentence(value: int, of: str) -> Callable[[], str]:
-    return lambda: f"{of}: {value} bytes" if value else "no memory is reserved: 0"
+def _reserve_sentence(value: int, of: str) -> str:
+    return f"{of}: {value} bytes" if value else "no memory is reserved: 0"
 
 
 def _less_reserved(enforced: bool) -> str:

@@ -50,16 +50,13 @@ def memory_swap_max(container: Container, refusal: str, facts: NodeFacts) -> Exp
     if not facts.swap_controller:
         return None
     if refusal:
-        return Explained(0, lambda: f"no swap: {refusal}")
+        return Explained(0, "no swap: {}".format, (refusal,))
     request = container.resources.requests.get(MEMORY, _ZERO).value()
     try:
         amount = limited_swap_bytes(request, facts.memory_capacity_bytes, facts.swap_capacity_bytes)
     except PlanError as error:
         return said(0, f"no swap: {error}")
+    capacity, swap = facts.memory_capacity_bytes, facts.swap_capacity_bytes
     return Explained(
-        amount,
-        lambda: (
-            f"request {request} / node memory {facts.memory_capacity_bytes}"
-            f" · swap {facts.swap_capacity_bytes} = {amount}"
-        ),
+        amount, "request {} / node memory {} · swap {} = {}".format, (request, capacity, swap, amount)
     )

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from cases import Case
+
+from kinds.common import Answer, facts_of, list_json, parsed, quantities_of
 from qos.errors import PlanError
-from qos.model.cgroup_path import cgroup_name as join, to_cgroupfs, to_systemd
+from qos.model.cgroup_path import cgroup_name as join
+from qos.model.cgroup_path import to_cgroupfs, to_systemd
 from qos.model.node import KubeletConfiguration
 from qos.model.pod import Pod
 from qos.model.quantity import Quantity
 from qos.policy import allocatable
 from qos.policy.base import ResourceConfig
 from qos.policy.formulas import shares_to_weight_linear
+from qos.policy.pod_cgroup import options_of
+from qos.policy.pod_resources import pod_requests
 from qos.policy.qos_class import classify, effective_class
 from qos.policy.qos_level import level_configs, node_config
-
-from kinds.common import Answer, facts_of, list_json, parsed, quantities_of
 
 
 def config_json(config: ResourceConfig) -> dict[str, Any]:
@@ -42,7 +45,8 @@ def qos_cgroups(case: Case) -> Answer:
     pods = [Pod.model_validate(pod) for pod in case.input["pods"]]
     decisions = [classify(pod, pod_level_resources=facts.pod_level_resources) for pod in pods]
     classes = [effective_class(pod, decision) for pod, decision in zip(pods, decisions, strict=True)]
-    configs = level_configs(list(zip(pods, classes, strict=True)), facts)
+    requests = [pod_requests(pod, options_of(facts)) for pod in pods]
+    configs = level_configs(list(zip(pods, classes, requests, strict=True)), facts)
     got = {
         "podQOS": {pod.name: str(qos_class) for pod, qos_class in zip(pods, classes, strict=True)},
         "qosCgroups": {str(qos_class): config_json(config) for qos_class, config in configs.items()},

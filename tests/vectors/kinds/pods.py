@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cases import Case
+
+from kinds.common import Answer, facts_of, list_json, node_of, plain_list, quantity_json
 from qos.model.cgroup_path import to_cgroupfs, to_systemd
 from qos.model.pod import Pod, ResourceRequirements
 from qos.policy.base import PodDetails, make_spec
@@ -21,7 +23,7 @@ from qos.policy.facts import NodeFacts
 from qos.policy.formulas import shares_to_weight_linear, shares_to_weight_quadratic
 from qos.policy.hugepages import unit_size
 from qos.policy.kubelet import kubelet_details
-from qos.policy.pod_cgroup import options_of, pod_config
+from qos.policy.pod_cgroup import options_of, pod_config, pod_totals
 from qos.policy.pod_resources import (
     EVICTION_RESOURCES,
     ResourceOptions,
@@ -32,8 +34,6 @@ from qos.policy.pod_resources import (
     pod_requests,
 )
 from qos.policy.qos_class import classify
-
-from kinds.common import Answer, facts_of, list_json, node_of, plain_list, quantity_json
 
 
 def pod(case: Case) -> Answer:
@@ -109,9 +109,8 @@ def linux_json(resources: LinuxResources, facts: NodeFacts) -> dict[str, Any]:
 
 
 def _pod_cgroup(details: PodDetails, facts: NodeFacts, values: Any) -> dict[str, Any]:
-    requests = pod_requests(details.pod, options_of(facts))
     exclusive = facts.static_cpu_manager and any(c.exclusive_cpus for c in details.containers)
-    config = pod_config(details.pod, details.qos_class, facts, requests, exclusive)
+    config = pod_config(details.pod, details.qos_class, facts, pod_totals(details.pod, facts, exclusive))
     shown: dict[str, Any] = {
         "cpuShares": config.cpu_shares,
         "cpuWeight": shares_to_weight_linear(config.cpu_shares or 0),
@@ -138,7 +137,9 @@ def _container(details: PodDetails, index: int, facts: NodeFacts, cgroups: Any) 
     unified = ("memory.min", "memory.low", "memory.high", "memory.oom.group", "memory.swap.max")
     shown = linux_json(resources, facts) | {
         "oomScoreAdj": container.oom_score_adj.value,
-        "hugepageLimits": {unit_size(size): limit for size, limit in resources.hugepages.items()},
+        "hugepageLimits": {
+            unit_size(size): resources.hugepages.get(size, 0) for size in facts.hugepage_sizes
+        },
         "unified": {file: files[file] for file in unified if file in files},
     }
     if not shown["unified"]:

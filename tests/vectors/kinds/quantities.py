@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from cases import Case
-from qos.model.quantity import Quantity
 
 from kinds.common import Answer, without
+from qos.model.quantity import Quantity
 
 REFUSED = "refused"
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from cases import Case
-from qos.errors import PlanError
-from qos.policy import formulas
 
 from kinds.common import Answer
+from qos.errors import PlanError
+from qos.policy import formulas
 
 FUNCTIONS: dict[str, Callable[..., int]] = {
     "milliCPUToShares": formulas.milli_cpu_to_shares,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cases import Case
+
+from kinds.common import Answer, facts_of, list_json, node_of, parsed, quantities_of
+from kinds.pods import linux_json
 from qos.model.pod import Pod, ResourceRequirements
 from qos.model.quantity import Quantity
 from qos.policy.container_cgroup import (
@@ -16,7 +19,7 @@ from qos.policy.container_cgroup import (
 from qos.policy.defaults import apply_defaults
 from qos.policy.hugepages import hugepage_limits
 from qos.policy.kubelet import kubelet_details
-from qos.policy.pod_cgroup import options_of, pod_config
+from qos.policy.pod_cgroup import pod_config, pod_totals
 from qos.policy.pod_resources import (
     ResourceOptions,
     aggregate_container_limits,
@@ -27,9 +30,6 @@ from qos.policy.pod_resources import (
 )
 from qos.policy.qos_class import classify, effective_class
 from qos.policy.swap import swap_behavior
-
-from kinds.common import Answer, facts_of, list_json, node_of, parsed, quantities_of
-from kinds.pods import linux_json
 
 
 def _pod(case: Case) -> Pod:
@@ -114,7 +114,7 @@ def _config(case: Case) -> Any:
     facts = facts_of(case.node)
     pod = _pod(case)
     decision = classify(pod, pod_level_resources=facts.pod_level_resources)
-    return pod_config(pod, effective_class(pod, decision), facts, pod_requests(pod, options_of(facts)), False)
+    return pod_config(pod, effective_class(pod, decision), facts, pod_totals(pod, facts))
 
 
 def pod_cgroup_config(case: Case) -> Answer:
@@ -141,7 +141,7 @@ def pod_hugepage_limit(case: Case) -> Answer:
 
 
 def container_resources_kind(case: Case) -> Answer:
-    """generateLinuxContainerResources."""
+    """GenerateLinuxContainerResources."""
     pod, facts = _pod(case), facts_of(case.node)
     exclusive = bool(case.node.get("exclusiveCPUs"))
     resources = container_resources(pod, pod.spec.containers[0], facts, exclusive)
@@ -149,7 +149,7 @@ def container_resources_kind(case: Case) -> Answer:
 
 
 def calculate_linux_resources(case: Case) -> Answer:
-    """calculateLinuxResources."""
+    """CalculateLinuxResources."""
     request, cpu, memory = (case.input.get(name) for name in ("cpuRequest", "cpuLimit", "memoryLimit"))
     facts = facts_of(case.node)
     resources = linux_resources(
