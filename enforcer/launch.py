@@ -268,7 +268,7 @@ def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: in
         namespaces.become(command.who)
         stage = "standard input and output"
         _arrange(stdio)
-        if command.init and (below := os.fork()) != 0:
+        if command.init and (below := fork_into(None)[0]) != 0:
             os.close(report)
             os._exit(namespaces.reap_until_exit(below))
         stage = "exec"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from enforcer import load_cpu, load_memory
+from enforcer.syscalls import fork_into
 
 GO: Final = struct.Struct("=dq")
 """The start: a moment on the monotonic clock, and the bytes that were charged to the cgroup before it."""
@@ -69,9 +70,12 @@ def run(spec: dict[str, Any]) -> int:
     gc.freeze()  # a collection would touch, and so copy, every page shared with the parent
     children = {}
     for part in parts:
-        pid = os.fork()
+        # not os.fork: libc would run what libraries registered for it, and OpenBLAS then waits for threads
+        # that the fork has not
+        pid, pidfd = fork_into(None)
         if pid == 0:
             _be(part, spec["ready"], spec["go"])
+        os.close(pidfd)
         children[pid] = part
     while children:
         pid, status = os.wait()
