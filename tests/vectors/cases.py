@@ -25,14 +25,17 @@ class Case:
 
     @property
     def input(self) -> dict[str, Any]:
+        """What the real function was given."""
         return self.data["input"]
 
     @property
     def node(self) -> dict[str, Any]:
+        """The node and its settings; empty where the kind has none."""
         return self.data.get("node") or {}
 
     @property
     def expect(self) -> dict[str, Any]:
+        """What the real function answered."""
         return self.data["expect"]
 
     @property

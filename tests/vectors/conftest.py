@@ -9,6 +9,7 @@ from cases import COPY, read_cases
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--vectors``."""
     parser.addoption(
         "--vectors",
         metavar="DIR",
@@ -18,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a line."""
     if "case" not in metafunc.fixturenames:
         return
     given = metafunc.config.getoption("--vectors", default=None)

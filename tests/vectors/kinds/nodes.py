@@ -55,7 +55,7 @@ def qos_cgroups(case: Case) -> Answer:
 
 
 def node_allocatable(case: Case) -> Answer:
-    """GetNodeAllocatableAbsolute, GetNodeAllocatableReservation, validateNodeAllocatable and their cgroups."""
+    """GetNodeAllocatableAbsolute and -Reservation, validateNodeAllocatable, and the reserved cgroups."""
     given = case.input
     kubelet = KubeletConfiguration.model_validate(
         {name: given.get(name) or {} for name in ("systemReserved", "kubeReserved", "evictionHard")}
