@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 
+from qos.experiment.admission import as_stored
 from qos.experiment.agents import build_agents
 from qos.experiment.drive import Driver
 from qos.model.cgroup import CgroupName
@@ -14,7 +15,7 @@ from qos.model.pod import CPU, MEMORY
 from qos.model.quantity import Quantity
 from qos.model.sample import Recording
 from qos.model.workload import Workload
-from qos.policy.registry import policy_details
+from qos.policy.registry import find_policy, plan_node
 
 if TYPE_CHECKING:
     from qos.model.plan import Plan
@@ -54,15 +55,14 @@ def simulate(
     """
     names = tuple(policies) or scenario.policies
     used_seed = scenario.seed if seed is None else seed
-    recordings = []
+    recordings: list[Recording] = []
     if baseline:
         alone = {
             key: load for key, load in scenario.demand.items() if load.cpu and load.cpu.shape == "requests"
         }
         if alone and len(alone) < len(scenario.demand):
             recordings.append(_run(scenario, names[0], used_seed, alone, command, None, role="baseline"))
-    for name in names:
-        recordings.append(_run(scenario, name, used_seed, scenario.demand, command, progress))
+    recordings += [_run(scenario, name, used_seed, scenario.demand, command, progress) for name in names]
     return recordings
 
 
@@ -77,7 +77,9 @@ def _run(
 ) -> Recording:
     from qos.simulate.kernel import SimKernel
 
-    details = policy_details(policy, scenario.pods, scenario.node, scenario.profile)
+    rules = find_policy(policy)
+    stored = as_stored(scenario.pods, scenario.limit_ranges)
+    details = plan_node(rules, stored, scenario.node, scenario.profile)
     capacity = scenario.node.status.capacity
     kernel = SimKernel(
         details.plan,
@@ -92,7 +94,7 @@ def _run(
     def plan_of(alive: Collection[CgroupName]) -> Plan:
         """The plan for the pods that are still there."""
         pods = [pod.pod for pod in details.pods if pod.cgroup in alive]
-        return policy_details(policy, pods, scenario.node, scenario.profile).plan
+        return rules.plan(pods, scenario.node, scenario.profile)
 
     agents = build_agents(scenario.agents, details, scenario.node, plan_of)
     workloads = bind(details, demand)
@@ -104,7 +106,9 @@ def _run(
     return Recording(
         policy=BASELINE if role else policy,
         meta=meta,
-        pods=pod_records(details, {cgroup: load.name for cgroup, load in workloads.items()}),
+        pods=pod_records(
+            details, {cgroup: load.name for cgroup, load in bind(details, scenario.demand).items()}
+        ),
         files=files,
         samples=seen.samples,
         events=seen.events,

@@ -15,9 +15,7 @@ from qos.record.compare import Difference, compare
 from qos.record.summarize import summarize
 from qos.record.words import duration_text, percent_text
 
-TABLE_HEADERS: Final = (
-    "WORKLOAD", "CLASS", "POLICY", "P50", "P99", "DONE", "THROTTLED", "WAIT-CPU", "MEM-PEAK", "KILLED",
-)  # fmt: skip
+TABLE_HEADERS: Final = ("WORKLOAD", "P50", "P99", "DONE", "THROTTLED", "WAITED", "MEMORY", "KILLED")
 DIFFERENCE_HEADERS: Final = ("SUBJECT", "METRIC", "BEFORE", "AFTER", "CHANGE")
 _MEBIBYTE: Final = 1 << 20
 
@@ -42,22 +40,35 @@ def tell(recordings: Sequence[Recording]) -> Told:
 
 
 def table_rows(told: Told) -> list[tuple[str, ...]]:
-    """Cells of :data:`TABLE_HEADERS`: one row a workload and policy, workloads together."""
+    """Cells of :data:`TABLE_HEADERS`: a line a workload, and below it a line a policy; 80 columns wide.
+
+    THROTTLED is the part of quota periods cut short, WAITED the part of the wanted time that a busy node
+    made it wait, KILLED counts OOM kills and evictions.
+    """
     names = dict.fromkeys(name for summary in told.summaries for name in summary.workloads)
-    return [
-        _row(name, summary.policy, summary.workloads[name])
-        for name in names
-        for summary in told.summaries
-        if name in summary.workloads
-    ]
+    rows = []
+    for name in names:
+        runs = [
+            (recording, summary.workloads[name])
+            for recording, summary in zip(told.recordings, told.summaries, strict=True)
+            if name in summary.workloads
+        ]
+        # A workload that was not started in the undisturbed run has nothing to say there.
+        runs = [
+            (recording, fared)
+            for recording, fared in runs
+            if fared.completed or not recording.meta.get("role")
+        ]
+        if runs:
+            rows.append((f"{name} ({runs[-1][1].qos_class or 'no class'})", *[""] * (len(TABLE_HEADERS) - 1)))
+            rows += [_row(f"  {recording.policy}", fared) for recording, fared in runs]
+    return rows
 
 
-def _row(name: str, policy: str, fared: WorkloadSummary) -> tuple[str, ...]:
+def _row(name: str, fared: WorkloadSummary) -> tuple[str, ...]:
     killed = fared.oom_kills + fared.evictions
     return (
         name,
-        fared.qos_class or "-",
-        policy,
         _seconds(fared.latency_seconds.get("p50")),
         _seconds(fared.latency_seconds.get("p99")),
         str(fared.completed) if fared.completed else "-",
