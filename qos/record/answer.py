@@ -166,38 +166,42 @@ def _values_text(values: Sequence[tuple[str, float | None]], base: float | None,
 
 def _policy_sentence(recording: Recording, summary: Summary) -> str:
     """Who waited and why, and what happened to whom, under one policy."""
-    waits = [(name, text) for name, fared in summary.workloads.items() if (text := _waits_text(fared))]
-    clauses = [f"{name} {text}" for name, text in waits[:_MOST_CLAUSES]]
-    if len(waits) > _MOST_CLAUSES:
-        clauses.append(f"{len(waits) - _MOST_CLAUSES} more workloads waited")
-    if not clauses:
-        clauses.append(_no_wait_text(summary))
+    clauses = _waits(summary) or [_no_wait_text(summary)]
     return f"{summary.policy}: {'; '.join(clauses + _happenings(recording, summary.events))}"
+
+
+def _waits(summary: Summary) -> list[str]:
+    """One clause a cause, the worst workload first.
+
+    "throttled by its own limit: web in 38 % of periods; waiting for a busy node: web 4 % of its time".
+    """
+    fared = summary.workloads.items()
+    above = [(workload.waited_for_quota, name) for name, workload in fared if not workload.throttled_periods]
+    causes = (
+        ("throttled by its own limit", "of periods", "in ", [(w.throttled_periods, n) for n, w in fared]),
+        ("waiting for a limit above it", "of its time", "", above),
+        ("waiting for a busy node", "of its time", "", [(w.waited_for_cpu, n) for n, w in fared]),
+    )
+    clauses = []
+    for title, unit, word, found in causes:
+        worst = sorted(((part, name) for part, name in found if (part or 0) >= _WORTH_SAYING), reverse=True)
+        told = [f"{name} {word}{percent_text(part)}" for part, name in worst if part is not None]
+        if told:
+            told[0] += f" {unit}"
+            more = [f"{len(told) - _MOST_CLAUSES} more"] if len(told) > _MOST_CLAUSES else []
+            clauses.append(f"{title}: {', '.join(told[:_MOST_CLAUSES] + more)}")
+    return clauses
 
 
 def _no_wait_text(summary: Summary) -> str:
     known = [
-        f
-        for f in summary.workloads.values()
-        if f.waited_for_quota is not None or f.waited_for_cpu is not None
+        fared
+        for fared in summary.workloads.values()
+        if fared.waited_for_quota is not None or fared.waited_for_cpu is not None
     ]
     if known:
         return "nobody waited for the CPU"
     return "who waited for the CPU is not known (no cpu.stat with throttled_usec, no cpu.pressure was read)"
-
-
-def _waits_text(fared: WorkloadSummary) -> str:
-    parts = []
-    if (fared.throttled_periods or 0) >= _WORTH_SAYING:
-        parts.append(f"throttled in {percent_text(fared.throttled_periods or 0)} of periods by its own limit")
-    elif (fared.waited_for_quota or 0) >= _WORTH_SAYING:
-        parts.append(
-            f"spent {percent_text(fared.waited_for_quota or 0)} of its time waiting for a limit above it"
-        )
-    if (fared.waited_for_cpu or 0) >= _WORTH_SAYING:
-        spent = "" if parts else "spent "
-        parts.append(f"{spent}{percent_text(fared.waited_for_cpu or 0)} of its time waiting for a busy node")
-    return ", ".join(parts)
 
 
 def _happenings(recording: Recording, events: Sequence[Event]) -> list[str]:

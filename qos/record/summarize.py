@@ -48,6 +48,7 @@ _RISES: Final = (
     "cpu_pressure_some_total",
     "sim_wait_quota_usec",
     "sim_wait_cpu_usec",
+    "sim_arrived",
 )
 
 
@@ -114,6 +115,7 @@ def _workload(
     return WorkloadSummary(
         latency_seconds=latencies(np.concatenate(values)),
         completed=sum(map(len, values)),
+        arrived=_arrived(recording.samples, names, rises) if any(map(len, values)) else None,
         completion_seconds=_completion(recording, containers),
         qos_class=classes.pop() if len(classes) == 1 else "mixed" if classes else "",
         cpu_seconds=waits.get("cpu_seconds"),
@@ -125,6 +127,14 @@ def _workload(
         evictions=sum(event.kind == "evict" and event.cgroup in either for event in events),
         restarts=sum(event.kind == "restart" and event.cgroup in either for event in events),
     )
+
+
+def _arrived(
+    samples: Samples, names: Iterable[CgroupName], rises: Mapping[str, NDArray[np.float64]]
+) -> int | None:
+    """Requests that came to some cgroups, where the kernel counts them."""
+    where = [samples.cgroups.index(name) for name in names if name in samples.cgroups]
+    return round(float(np.nansum(rises["sim_arrived"][where]))) if "sim_arrived" in rises else None
 
 
 def waiting(

@@ -19,7 +19,7 @@ from qos.errors import RecordingError
 from qos.model.sample import Recording
 from qos.model.summary import Summary
 from qos.report.keys import legend
-from qos.report.picture import Absent, Panel, Picture
+from qos.report.picture import Absent, Panel, Picture, Table
 from qos.report.registry import FIGURES
 from qos.report.run import Run, contended
 from qos.report.script import SCRIPT
@@ -163,8 +163,20 @@ def _section(name: str, picture: Picture) -> str:
         f'<section id="{name}"><h2>{escape(picture.question)}</h2>'
         f'<p class="reading">{escape(picture.reading)}</p>'
         f"{legend(picture.keys)}"
-        f'<div class="panels{" wide" if picture.wide else ""}">{panels}</div>{notes}</section>'
+        f'<div class="panels{" wide" if picture.wide else ""}">{panels}</div>{_table(picture.table)}{notes}</section>'
     )
+
+
+def _table(table: Table | None) -> str:
+    if table is None or not table.rows:
+        return ""
+    heads = "".join(f'<th class="name">{escape(head)}</th>' for head in table.heads)
+    rows = "".join(
+        "<tr>" + "".join(f'<td class="name">{escape(cell)}</td>' for cell in row[:-1]) + f'<td class="words">'
+        f"{escape(row[-1])}</td></tr>"
+        for row in table.rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _panel(identity: str, panel: Panel, question: str) -> str:

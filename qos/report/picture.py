@@ -39,6 +39,14 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a picture; the last column may be long."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """What a figure's file draws.
 
@@ -49,6 +57,7 @@ class Picture:
         keys: the legend that all of them share.
         notes: what is left out or estimated.
         wide: whether each chart needs the page's whole width.
+        table: what must be readable without pointing, below the charts.
     """
 
     question: str
@@ -57,6 +66,7 @@ class Picture:
     keys: tuple[Key, ...] = ()
     notes: tuple[str, ...] = ()
     wide: bool = False
+    table: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,8 @@ def noted(*notes: str) -> tuple[str, ...]:
 
 
 def row_titles(workloads: Sequence[str], run: Run) -> Iterator[tuple[str, str]]:
-    """The title of a workload's row and its colour: "web · Burstable"."""
+    """The title of a workload's row and its colour: "web · Burstable · 2 containers"."""
     for name in workloads:
-        qos_class = run.qos_class(name)
-        yield label(f"{name} · {qos_class}" if qos_class else name), theme.class_colour(qos_class)
+        qos_class, count = run.qos_class(name), len(run.cgroups(name))
+        parts = (name, qos_class, f"{count} containers" if count > 1 else "")
+        yield label(" · ".join(filter(None, parts))), theme.class_colour(qos_class)

@@ -12,16 +12,17 @@ MOST_POINTS: Final = 1200
 
 
 def rate(times: Floats, counter: Floats) -> tuple[Floats, Floats]:
-    """A counter's rise per second between readings: times (T-1,) at the end of each step, rates (T-1,).
+    """A counter's rise per second between readings: times at the end of each step and rates, both (≤T-1,).
 
-    A counter that fell was reset and counts from 0; NaN stays NaN.
+    A counter that fell was reset and counts from 0; NaN stays NaN; two readings at one time are no step.
 
     >>> rate(np.array([0.0, 1.0, 3.0]), np.array([0.0, 5.0, 6.0]))[1].tolist()
     [5.0, 0.5]
     """
-    steps = np.diff(counter)
+    steps, seconds = np.diff(counter), np.diff(times)
     rises = np.where(steps < 0, counter[1:], steps)
-    return times[1:], rises / np.maximum(np.diff(times), 1e-9)
+    passed = seconds > 0
+    return times[1:][passed], rises[passed] / seconds[passed]
 
 
 def summed(values: Floats) -> Floats:

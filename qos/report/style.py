@@ -80,10 +80,13 @@ footer { color: var(--muted); font-size: 12.5px; padding-bottom: 40px; }
   body { font-size: 11pt; }
   main, header, footer { max-width: none; padding: 0; }
   button { display: none; }
-  .panels { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+  section { margin: 20px 0; }
+  footer { padding-bottom: 0; }
+  h2, .reading, .keys, h3 { break-after: avoid; }
+  .panels { grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); gap: 4px 14px; }
   .panels.wide { grid-template-columns: minmax(0, 1fr); }
   .scroll { overflow: visible; }
   table { font-size: 8pt; }
-  th, td { padding: 2px 4px; white-space: normal; }
+  th, td { padding: 2px 4px; }
 }
 """

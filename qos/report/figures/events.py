@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from qos.model.event import Event
 from qos.report import theme
-from qos.report.picture import Absent, Key, Panel, Picture, label, noted
+from qos.report.picture import Absent, Key, Panel, Picture, Table, label, noted
 from qos.report.rows import span_of
 from qos.report.run import Run, contended
 
@@ -16,12 +16,15 @@ _MARKS: Final[Mapping[str, tuple[str, str, str]]] = {
     "oom_kill": ("OOM kill", "x", theme.VERMILION),
     "global_oom_kill": ("OOM kill by the node", "x-open", theme.VERMILION),
     "evict": ("eviction", "triangle-down", theme.VERMILION),
+    "admit_reject": ("rejected at admission", "cross", theme.VERMILION),
     "node_pressure": ("node under pressure", "diamond", theme.ORANGE),
     "throttle": ("throttling begins", "line-ns", theme.PURPLE),
     "restart": ("restart", "triangle-up", theme.INK),
     "backoff": ("back-off", "triangle-up-open", theme.INK),
     "exit": ("exit", "circle", theme.GREEN),
 }
+_TOLD: Final = frozenset({"oom_kill", "global_oom_kill", "evict", "node_pressure", "admit_reject"})
+_MOST_TOLD: Final = 12
 _OTHER: Final = ("other", "circle-open", theme.GREY)
 
 
@@ -37,7 +40,22 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
         tuple(Panel(run.policy, _panel(run, runs, rows)) for run in runs),
         tuple(Key(title, symbol, colour) for title, symbol, colour in _kinds(runs)),
         noted(f"{hidden} more workloads or cgroups had events; they are in the recording." if hidden else ""),
+        table=_table(runs),
     )
+
+
+def _table(runs: Sequence[Run]) -> Table:
+    """Kills, evictions and the like with their reasons; the rest is in the chart only."""
+    found = [
+        (event.time, run.policy, _MARKS.get(event.kind, _OTHER)[0], _owner(run, event), event.reason)
+        for run in runs
+        for event in run.summary.events
+        if event.kind in _TOLD
+    ]
+    rows = [(f"{time:.1f} s", *words) for time, *words in found[:_MOST_TOLD]]
+    if len(found) > _MOST_TOLD:
+        rows.append(("", "", "", "", f"and {len(found) - _MOST_TOLD} more, in the recordings"))
+    return Table(("time", "policy", "what", "who", "why"), tuple(rows))
 
 
 def _kinds(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
@@ -73,7 +91,8 @@ def _panel(run: Run, runs: Sequence[Run], rows: Sequence[str]) -> dict[str, Any]
         name = _owner(run, event)
         if name in rows:
             found.setdefault(event.kind if event.kind in _MARKS else "other", []).append((name, event))
-    traces = [_marks(kind, marked) for kind, marked in found.items()]
+    # the worst are drawn last, on top
+    traces = [_marks(kind, found[kind]) for kind in reversed([*_MARKS, "other"]) if kind in found]
     # an invisible mark in each row keeps the rows of all panels alike
     traces.append(
         {"type": "scatter", "mode": "markers", "x": [None] * len(rows), "y": [label(n) for n in rows]}
@@ -102,9 +121,20 @@ def _marks(kind: str, marked: Sequence[tuple[str, Event]]) -> dict[str, Any]:
         "text": [
             label(_wrapped(f"{event.kind}: {event.reason}")).replace("\n", "<br>") for _, event in marked
         ],
-        "marker": {"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
+        "marker": {
+            "symbol": symbol,
+            "size": 10,
+            "color": colour,
+            "line": _edge(symbol, colour),
+        },
         "hovertemplate": "%{y} at %{x:.5~g} s<br>%{text}<extra></extra>",
     }
+
+
+def _edge(symbol: str, colour: str) -> dict[str, Any]:
+    """Symbols without an inside are drawn by a thick line; the others get a rim where they overlap."""
+    hollow = symbol.endswith(("-open", "-ns"))
+    return {"width": 2.0 if hollow else 1.0, "color": colour if hollow else theme.PAPER}
 
 
 def _wrapped(text: str, width: int = 60) -> str:

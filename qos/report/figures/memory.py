@@ -133,14 +133,14 @@ def _events(run: Run, name: str, scale: float) -> list[dict[str, Any]]:
             found.setdefault(_MARKS[event.kind][0], []).append(event)
     used = summed(values) / scale if values is not None else np.zeros(len(times))
     traces = []
-    for title, events in found.items():
+    for title, events in sorted(found.items(), key=lambda entry: entry[0] != "restart"):
         before = np.clip(np.searchsorted(times, [event.time for event in events]) - 1, 0, None)
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "x": [event.time for event in events],
-                "y": np.nan_to_num(used[before]),
+                "y": np.zeros(len(events)) if title == "restart" else np.nan_to_num(used[before]),
                 "text": [label(event.reason) for event in events],
                 "name": title,
                 "marker": {

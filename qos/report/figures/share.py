@@ -26,9 +26,9 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
     unknown = any(not _node_cpus(run) for run in runs)
     return Picture(
         "Did everyone get what they were promised?",
-        "CPUs received on average (bar), requested (line), sure to get by cpu.weight if all wanted all they "
-        "may (diamond), and wanted (circle, where the kernel tells). A bar should end left of its diamond "
-        "only where the workload wanted no more.",
+        "CPUs received on average, requested, promised by cpu.weight should all want all they may, and "
+        "wanted (work that came, where the kernel tells). A bar should end left of its diamond only where "
+        "the workload wanted no more.",
         tuple(Panel(run.policy, _panel(run, runs, workloads)) for run in runs),
         (
             Key("received", "box", theme.GREY),
@@ -125,18 +125,32 @@ def _row(run: Run, name: str) -> dict[str, float | None]:
     """The four numbers of one workload in CPUs."""
     seconds = run.summary.duration_seconds
     used = run.fared(name).cpu_seconds
-    demand = run.column(name, "sim_demand_usec")
     per_cgroup = promised(run.recording.files, _node_cpus(run)) if _node_cpus(run) else {}
     found = [per_cgroup[cgroup] for cgroup in run.cgroups(name) if cgroup in per_cgroup]
-    limit = run.cpu_limit(name)
+    limit, wanted = run.cpu_limit(name), _wanted_usec(run, name)
     return {
         "received": used / seconds if used is not None and seconds else None,
         "request": run.total(name, "cpuRequest"),
         "promised": min(sum(found), limit if limit is not None else np.inf) if found else None,
-        "wanted": _last_total(demand) / 1e6 / seconds if demand is not None and seconds else None,
+        "wanted": wanted / 1e6 / seconds if wanted and seconds else None,
     }
 
 
-def _last_total(values: Any) -> float:
-    """The last readings of counters that start at 0, over all containers."""
-    return float(np.nansum(np.nanmax(np.where(np.isnan(values), 0.0, values), axis=0)))
+def _wanted_usec(run: Run, name: str) -> float:
+    """CPU time of the work that came; of threads that always want more, the time they were runnable; else 0.
+
+    Only the simulator tells. Both counters start at 0, so the highest reading is the total.
+    """
+    submitted, demand = run.column(name, "sim_submitted_usec"), run.column(name, "sim_demand_usec")
+    if demand is None:
+        return 0.0
+    total = 0.0
+    for index in range(demand.shape[1]):
+        work = 0.0 if submitted is None else _highest(submitted[:, index])
+        total += work or _highest(demand[:, index])
+    return total
+
+
+def _highest(series: Any) -> float:
+    """The highest reading, 0 where there is none."""
+    return float(np.max(np.nan_to_num(series), initial=0.0))

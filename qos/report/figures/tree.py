@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from qos.model.cgroup import ROOT, CgroupName, parent
+from qos.model.cgroup import ROOT, CgroupName, knobs, parent
 from qos.report import theme
 from qos.report.picture import Absent, Panel, Picture, label, noted
 from qos.report.run import Run, contended
@@ -51,12 +51,18 @@ def _complete(names: Mapping[CgroupName, None]) -> list[CgroupName]:
 
 def _figure(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[str, Any]:
     classes = _classes(runs, names)
+    called = {
+        CgroupName(str(pod["podCgroup"])): f"pod {pod['pod']}"
+        for run in runs
+        for pod in run.recording.pods
+        if pod.get("podCgroup") and pod.get("pod")
+    }
     leaves = len(names) - len({parent(name) for name in names if parent(name) != ROOT})
     trace = {
         "type": "icicle",
         "ids": list(names),
         "parents": [parent(name) for name in names],
-        "labels": [label(name.rpartition("/")[2]) for name in names],
+        "labels": [label(called.get(name, name.rpartition("/")[2])) for name in names],
         "text": [_text(runs, name) for name in names],
         "hovertext": [_hover(runs, name) for name in names],
         "texttemplate": "<b>%{label}</b><br>%{text}",
@@ -93,15 +99,21 @@ def _classes(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[CgroupNam
 
 
 def _text(runs: Sequence[Run], name: CgroupName) -> str:
-    """The values that matter most, a line a controller; the first policy's, where they differ."""
+    """The values that matter most and are not the kernel's default, a line a controller.
+
+    Where policies differ, the first of them that sets a value is told, with ≠.
+    """
     lines: dict[str, list[str]] = {}
     for file in _SHOWN:
-        values = list(dict.fromkeys(run.recording.files.get(name, {}).get(file) for run in runs))
-        first = next((value for value in values if value is not None), None)
-        if first is not None and not (len(values) == 1 and first.split()[0] == "max"):
+        usual = knobs()[file.replace(".", "_")].default
+        told = [run.recording.files.get(name, {}).get(file, usual) for run in runs]
+        values = list(dict.fromkeys(told))
+        first = next((value for value in values if value != usual), None)
+        managed = any(file in run.recording.files.get(name, {}) for run in runs)
+        if first is not None or (file == "cpu.weight" and managed):
             controller, _, knob = file.partition(".")
             differs = " ≠" if len(values) > 1 else ""
-            lines.setdefault(controller, []).append(f"{knob} {label(_short(file, first))}{differs}")
+            lines.setdefault(controller, []).append(f"{knob} {label(_short(file, first or usual))}{differs}")
     return "<br>".join(f"{controller} {' · '.join(parts)}" for controller, parts in lines.items())
 
 
