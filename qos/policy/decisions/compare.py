@@ -1,0 +1,184 @@
+"""Two versions of one pod side by side: before and after sidecar injection, or any other edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from qos.model.cgroup import CgroupName
+from qos.model.node import Node
+from qos.model.pod import CPU, ContainerType, Pod, ResourceList
+from qos.model.profile import Profile
+from qos.model.qos_class import QOSClass
+from qos.model.quantity import Quantity
+from qos.policy.base import ContainerDetails, PlanDetails, PodDetails, Policy
+from qos.policy.defaults import apply_defaults
+from qos.policy.fair_share import fair_share
+from qos.policy.features import gate
+from qos.policy.pod_resources import ResourceOptions, pod_limits, pod_requests
+from qos.policy.registry import find_policy, plan_node
+
+T = TypeVar("T")
+Fate = Literal["added", "removed", "changed", "same"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair(Generic[T]):
+    """A value before and after."""
+
+    before: T
+    after: T
+
+    @property
+    def changed(self) -> bool:
+        """Whether the two differ."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerComparison:
+    """One container of either version; None stands for a version that lacks it.
+
+    Attributes:
+        name: of the container.
+        type: regular, init or sidecar, in the later version that has it.
+        fate: added, removed, changed or same.
+        oom_score_adj: in each version.
+        files: file → its text in each version, those that differ only.
+        cpus: CPUs it is sure to get under full contention; 0 for an init container, which is done by then.
+    """
+
+    name: str
+    type: ContainerType
+    fate: Fate
+    oom_score_adj: Pair[int | None]
+    files: Mapping[str, Pair[str | None]]
+    cpus: Pair[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PodComparison:
+    """What an edit of a pod changes.
+
+    Attributes:
+        qos_class: in each version.
+        reason: the sentence that decides the class, in each version.
+        requests, limits: what the pod asks for in all, by resource, those that differ only.
+        files: the pod cgroup's files, those that differ only.
+        cgroup: the pod's cgroup, which moves with the class.
+        cpus: CPUs the pod is sure to get under full contention with the other pods.
+        containers: every container of either version, in the order of the later one, removed ones last.
+    """
+
+    qos_class: Pair[QOSClass]
+    reason: Pair[str]
+    requests: Mapping[str, Pair[Quantity | None]]
+    limits: Mapping[str, Pair[Quantity | None]]
+    files: Mapping[str, Pair[str | None]]
+    cgroup: Pair[CgroupName]
+    cpus: Pair[float]
+    containers: tuple[ContainerComparison, ...]
+
+    @property
+    def injected(self) -> tuple[str, ...]:
+        """Names of the containers that only the later version has."""
+        return tuple(one.name for one in self.containers if one.fate == "added")
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing that is looked at changed."""
+        return (
+            not (self.requests or self.limits or self.files or self.qos_class.changed)
+            and not self.cpus.changed
+            and all(one.fate == "same" for one in self.containers)
+        )
+
+
+def compare_pods(
+    before: Pod,
+    after: Pod,
+    node: Node,
+    profile: Profile | None = None,
+    *,
+    policy: Policy | None = None,
+    others: Sequence[Pod] = (),
+) -> PodComparison:
+    """What changes from one version of a pod to the other: class, every value, CPU sure to be had.
+
+    Args:
+        before: a manifest, API defaulting is applied here.
+        after: the same after injection or an edit; containers are told apart by name.
+        node: whose capacity decides values and CPU.
+        profile: versions; the newest known by default.
+        policy: whose values; the kubelet's by default.
+        others: pods on the same node that want CPU too; without them every pod gets what it may use.
+    """
+    profile = profile or Profile()
+    policy = policy or find_policy("kubelet")
+    gated = gate(profile, node.kubelet, "PodLevelResources")
+    filled = [apply_defaults(pod, gated) for pod in others]
+    first = _Version(apply_defaults(before, gated), filled, node, profile, policy, gated)
+    second = _Version(apply_defaults(after, gated), filled, node, profile, policy, gated)
+    names = list(dict.fromkeys((*second.containers, *first.containers)))
+    return PodComparison(
+        qos_class=Pair(first.details.qos_class, second.details.qos_class),
+        reason=Pair(first.details.decision.reason, second.details.decision.reason),
+        requests=_differences(first.requests, second.requests),
+        limits=_differences(first.limits, second.limits),
+        files=_differences(first.files(first.details.cgroup), second.files(second.details.cgroup)),
+        cgroup=Pair(first.details.cgroup, second.details.cgroup),
+        cpus=Pair(first.cpus[first.details.cgroup], second.cpus[second.details.cgroup]),
+        containers=tuple(_compare_container(name, first, second) for name in names),
+    )
+
+
+class _Version:
+    """One version of the pod, planned on the node beside the other pods."""
+
+    def __init__(
+        self,
+        pod: Pod,
+        others: Sequence[Pod],
+        node: Node,
+        profile: Profile,
+        policy: Policy,
+        pod_level: bool,
+    ) -> None:
+        self.plan: PlanDetails = plan_node(policy, [pod, *others], node, profile)
+        self.details: PodDetails = self.plan.pods[0]
+        self.containers: dict[str, ContainerDetails] = {
+            one.container.name: one for one in self.details.containers
+        }
+        done = [one.cgroup for each in self.plan.pods for one in each.containers if one.type == "init"]
+        node_cpus = node.status.capacity.get(CPU, Quantity.zero()).milli_value() / 1000
+        self.cpus = fair_share(self.plan.plan, node_cpus, done)
+        options = ResourceOptions(skip_pod_level=not pod_level)
+        self.requests: ResourceList = pod_requests(pod, options)
+        self.limits: ResourceList = pod_limits(pod, options)
+
+    def files(self, cgroup: CgroupName | None) -> dict[str, str]:
+        return self.plan.plan.cgroups[cgroup].files() if cgroup is not None else {}
+
+
+def _compare_container(name: str, first: _Version, second: _Version) -> ContainerComparison:
+    old, new = first.containers.get(name), second.containers.get(name)
+    adj = Pair(
+        old.oom_score_adj.value if old else None,
+        new.oom_score_adj.value if new else None,
+    )
+    files = _differences(first.files(old.cgroup if old else None), second.files(new.cgroup if new else None))
+    cpus = Pair(first.cpus[old.cgroup] if old else None, second.cpus[new.cgroup] if new else None)
+    fate: Fate = "same"
+    if old is None or new is None:
+        fate = "added" if old is None else "removed"
+    elif files or adj.changed or old.type != new.type:
+        fate = "changed"
+    known = new or old
+    assert known is not None  # every name comes from one of the two
+    return ContainerComparison(name, known.type, fate, adj, files, cpus)
+
+
+def _differences(old: Mapping[str, T], new: Mapping[str, T]) -> dict[str, Pair[T | None]]:
+    names = dict.fromkeys((*old, *new))
+    return {name: Pair(old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)}
