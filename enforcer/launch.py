@@ -25,7 +25,6 @@ from typing import Final, NoReturn, Self
 from enforcer import namespaces
 from enforcer.cgroupfs import CgroupFS
 from enforcer.procfs import ProcFS
-from enforcer.reasons import why
 from enforcer.security import Credentials
 from enforcer.syscalls import fork_into
 from qos.errors import CgroupError, HostError
@@ -194,7 +193,8 @@ def _start(
         try:
             pid, pidfd = fork_into(directory if into else None, namespaces.flags_of(command.new_namespaces))
         except OSError as error:
-            raise CgroupError(str(fs.root / cgroup), None, _why_no_child(error), error.errno or 0) from error
+            path = str(fs.root / cgroup)
+            raise CgroupError(path, command.argv[0], _why_no_child(error), error.errno or 0) from error
         if pid == 0:
             os.close(go_write)
             os.close(report_read)
@@ -244,12 +244,18 @@ def _must_have_started(report: int, command: Command) -> None:
         raise HostError(f"{command.argv[0]}: {stage}: {words}")
 
 
+_NO_CHILD: Final = {
+    errno.ENOSYS: "clone3 into a cgroup needs Linux 5.7 or newer (or a seccomp profile that allows clone3)",
+    errno.EPERM: "new namespaces need root, or a user namespace that this host allows",
+    errno.EAGAIN: "no more tasks: pids.max of this cgroup or of one above is reached (or RLIMIT_NPROC)",
+    errno.EBUSY: "it hands controllers on to cgroups below it, so it takes no process itself; launch in a leaf",
+    errno.EOPNOTSUPP: "it is threaded, or in the middle of becoming so: it takes no new process",
+    errno.ENODEV: "the cgroup was removed meanwhile",
+}
+
+
 def _why_no_child(error: OSError) -> str:
-    if error.errno == errno.ENOSYS:
-        return "clone3 into a cgroup needs Linux 5.7 or newer (or a seccomp profile that allows clone3)"
-    if error.errno == errno.EPERM:
-        return "new namespaces need root, or a user namespace that this host allows"
-    return why(error.errno or 0, "write", "cgroup.procs")
+    return _NO_CHILD.get(error.errno or 0) or os.strerror(error.errno or 0)
 
 
 def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: int) -> NoReturn:
