@@ -1,0 +1,344 @@
+"""The real kernel behind the one Kernel interface: plans enforced, time waited for, readings taken.
+
+:class:`HostKernel` and the simulator's kernel are driven by the same loop and the same agents. Time
+begins with the first :meth:`HostKernel.advance`: until then processes are put in place and wait.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enforcer import control
+from enforcer.announce import Announcer, leaves_below
+from enforcer.apply import Applied, Enforcer
+from enforcer.cgroupfs import CgroupFS
+from enforcer.drift import Spell
+from enforcer.load import AHEAD_SECONDS
+from enforcer.observe import Happening, Sampler, Watch
+from qos.errors import CgroupError, HostError, PlanError
+from qos.model.cgroup import CgroupName
+from qos.model.event import Event, EventKind
+from qos.model.plan import Change, Plan, apply_changes
+from qos.model.sample import Completions, Samples, Source
+from qos.model.workload import Workload
+
+_HEAD_START_SECONDS = 0.05
+"""Between telling the processes and the moment they begin at, so that all of them know it in time."""
+
+_DEATH_SECONDS = 5.0
+"""An end so soon after an OOM kill is the same death."""
+
+
+class Work(Protocol):
+    """Processes of one leaf cgroup; :class:`enforcer.load.LoadProcess` is one."""
+
+    def wait_ready(self, timeout_seconds: float = 60.0) -> None:
+        """Wait until they can begin."""
+
+    def go(self, start: float | None = None) -> object:
+        """Begin at a moment of the monotonic clock."""
+
+    def feed_until(self, seconds: float) -> None:
+        """Hand them what they shall do before so many seconds after their start."""
+
+    def results(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Arrivals and latencies, in seconds after the start, completed since the last call."""
+
+    def poll(self) -> int | None:
+        """Their exit code, None while they run."""
+
+    def close(self) -> None:
+        """Release what is held of them."""
+
+
+Starter = Callable[[CgroupName, str, Workload, int], Work]
+"""Puts a workload into a cgroup (name, path) with an oom_score_adj; it waits for ``go``."""
+
+
+class HostKernel:
+    """A cgroup v2 tree of this machine as a Kernel.
+
+    Args:
+        fs: the tree.
+        enforcer: keeps it to the plan; its record must be of no other plan than this kernel's.
+        plan: put in force at once, and nothing else of the record.
+        starter: starts workloads; None: this kernel starts none.
+        spell: a cgroup's name in the driver's spelling.
+        sample_interval_seconds: between two readings.
+        repair_interval_seconds: how often values that somebody changed are set right; None: never.
+
+    Raises:
+        HostError: the host refuses the plan.
+    """
+
+    source: Source = "measured"
+
+    def __init__(
+        self,
+        fs: CgroupFS,
+        enforcer: Enforcer,
+        plan: Plan,
+        *,
+        starter: Starter | None = None,
+        spell: Spell | None = None,
+        sample_interval_seconds: float = 1.0,
+        repair_interval_seconds: float | None = None,
+    ) -> None:
+        self._fs = fs
+        self._enforcer = enforcer
+        self._plan = plan
+        self._starter = starter
+        self._spell: Spell = spell or str
+        self._interval = sample_interval_seconds
+        self._repair_interval = repair_interval_seconds or math.inf
+        self._began: float | None = None
+        self._next_sample = 0.0
+        self._next_repair = self._repair_interval
+        self._work: dict[CgroupName, tuple[Work, float]] = {}
+        self._waiting: dict[CgroupName, Work] = {}
+        self._ready: set[CgroupName] = set()
+        self._ended: set[CgroupName] = set()
+        self._oom_killed: dict[CgroupName, float] = {}
+        self._events: list[Event] = []
+        self._done: list[tuple[CgroupName, NDArray[np.float64], NDArray[np.float64]]] = []
+        enforcer.apply(plan, prune=True)
+        paths = self._paths()
+        self._sampler = Sampler(fs, paths, clock=lambda: self.now_seconds)
+        self._watch = Watch(fs, {leaf: paths[leaf] for leaf in plan.leaves()})
+        self._announcer = Announcer(fs, paths)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill what this kernel started and release all descriptors; the plan stays in force."""
+        for name in {**self._work, **self._waiting}:
+            self._kill_quietly(name)
+        for work in (*(work for work, _ in self._work.values()), *self._waiting.values()):
+            work.close()
+        self._work, self._waiting = {}, {}
+        self._sampler.close()
+        self._watch.close()
+
+    @property
+    def now_seconds(self) -> float:
+        """Seconds since time began with the first :meth:`advance`."""
+        return 0.0 if self._began is None else max(0.0, time.monotonic() - self._began)
+
+    @property
+    def plan(self) -> Plan:
+        """The cgroups and values in force."""
+        return self._plan
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Create, set and remove as told, all or nothing; a last reading is taken before a removal.
+
+        Raises:
+            PlanError: the changes do not fit the tree.
+            HostError: the host refused; what was written is undone.
+        """
+        new = apply_changes(self._plan, list(changes))
+        if any(change.kind == "remove" for change in changes):
+            self._sampler.sample()
+        self._enforcer.apply(new, prune=True)
+        added = [leaf for leaf in new.leaves() if leaf not in self._plan.cgroups]
+        self._plan = new
+        paths = self._paths()
+        self._sampler.set_cgroups(paths)
+        self._announcer.set_cgroups(paths)
+        for leaf in added:
+            self._watch.add(leaf, paths[leaf])
+
+    def start(self, cgroup: CgroupName, workload: Workload, oom_score_adj: int = 0) -> None:
+        """Put a workload's processes into a leaf; they begin with the next :meth:`advance`.
+
+        Raises:
+            PlanError: no such leaf.
+            HostError: they cannot be started.
+        """
+        if cgroup not in self._plan.leaves():
+            raise PlanError(f"cgroup {cgroup}: processes run in leaf cgroups of the plan only")
+        if self._starter is None:
+            raise HostError("this kernel was made without a way to start workloads")
+        self._end(cgroup)
+        self._ended.discard(cgroup)
+        self._waiting[cgroup] = self._starter(cgroup, self._spell(cgroup), workload, oom_score_adj)
+
+    def advance(self, seconds: float) -> None:
+        """Wait; readings are taken at every interval and at once when the kernel announces something.
+
+        Raises:
+            HostError: a load did not get ready, or the host refused a repair.
+        """
+        self._begin()
+        end = self.now_seconds + seconds
+        while (now := self.now_seconds) < end:
+            happened = self._watch.wait(min(self._next_sample, self._next_repair, end) - now)
+            if happened:
+                self._sampler.sample()
+                self._tell_all(happened)
+            self._look_after(self.now_seconds)
+
+    def read(self) -> Samples:
+        """The readings since the last call; at least one row, of now."""
+        if self._began is None:
+            self._wait_ready()
+        self._sampler.sample()
+        samples = self._sampler.take()
+        self._events += self._announcer.throttling(samples, self._plan)
+        return samples
+
+    def events(self) -> Sequence[Event]:
+        """What happened since the last call, in order of time."""
+        events, self._events = self._events, []
+        return sorted(events, key=lambda event: event.time)
+
+    def completions(self) -> Completions:
+        """The requests and jobs completed since the last call."""
+        for cgroup in self._work:
+            self._collect(cgroup)
+        done, self._done = self._done, []
+        names = tuple(dict.fromkeys(name for name, _, _ in done))
+        if not names:
+            return Completions()
+        index = {name: np.int32(number) for number, name in enumerate(names)}
+        return Completions(
+            names,
+            np.concatenate([np.full(len(arrivals), index[name]) for name, arrivals, _ in done]),
+            np.concatenate([arrivals for _, arrivals, _ in done]),
+            np.concatenate([latencies for _, _, latencies in done]),
+        )
+
+    def freeze(self, cgroup: CgroupName) -> None:
+        """Stop every task below ``cgroup`` from running until thawed.
+
+        Raises:
+            HostError: not confirmed by the kernel in time.
+        """
+        took = control.freeze(self._fs, self._spell(cgroup))
+        self._tell("frozen", cgroup, f"all its tasks stand still, confirmed after {took * 1000:.0f} ms")
+
+    def thaw(self, cgroup: CgroupName) -> None:
+        """Undo :meth:`freeze`.
+
+        Raises:
+            HostError: not confirmed by the kernel in time.
+        """
+        control.thaw(self._fs, self._spell(cgroup))
+        self._tell("thawed", cgroup, "its tasks run again")
+
+    def kill(self, cgroup: CgroupName) -> None:
+        """Kill every task below ``cgroup``; a last reading is taken before.
+
+        Raises:
+            HostError: not confirmed by the kernel in time.
+        """
+        self._sampler.sample()
+        below = leaves_below(self._plan.leaves(), cgroup)
+        self._ended.update(below)
+        took = control.kill(self._fs, self._spell(cgroup))
+        for leaf in below:
+            self._end(leaf)
+        self._tell("killed", cgroup, f"all tasks killed, confirmed after {took * 1000:.0f} ms")
+
+    def repair(self) -> Applied:
+        """Set right what somebody else changed; the differences say what it was.
+
+        Raises:
+            HostError: the host refused.
+        """
+        return self._enforcer.apply(self._plan, prune=True, force_conflicts=True)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _paths(self) -> Mapping[CgroupName, str]:
+        return {name: self._spell(name) for name in self._plan}
+
+    def _wait_ready(self) -> None:
+        for cgroup, work in self._waiting.items():
+            if cgroup not in self._ready:
+                work.wait_ready()
+                self._ready.add(cgroup)
+
+    def _begin(self) -> None:
+        self._wait_ready()
+        waiting, self._waiting = self._waiting, {}
+        self._ready.clear()
+        at = time.monotonic() + (_HEAD_START_SECONDS if waiting else 0.0)
+        if self._began is None:
+            self._began = at
+            self._next_sample = self._interval
+        for cgroup, work in waiting.items():
+            work.go(at)
+            self._work[cgroup] = (work, at - self._began)
+
+    def _look_after(self, now: float) -> None:
+        for cgroup, (work, started) in self._work.items():
+            work.feed_until(now - started + AHEAD_SECONDS)
+            self._tell_end(cgroup, work.poll())
+        if now >= self._next_sample:
+            self._sampler.sample()
+            self._next_sample = (math.floor(now / self._interval) + 1) * self._interval
+        if now >= self._next_repair:
+            self._next_repair = now + self._repair_interval
+            for difference in self.repair().differences:
+                self._tell("resize", difference.name, f"drift repaired: {difference}")
+
+    def _tell(self, kind: EventKind, cgroup: CgroupName, reason: str) -> None:
+        self._events.append(Event(self.now_seconds, kind, cgroup, reason))
+
+    def _tell_all(self, happened: Iterable[Happening]) -> None:
+        for happening in happened:
+            event = self._announcer.of(happening, self.now_seconds, self._plan)
+            if event is not None:
+                self._events.append(event)
+                if event.kind in ("oom_kill", "global_oom_kill"):
+                    self._oom_killed[event.cgroup] = event.time
+            emptied = happening.key == "cgroup_events_populated" and happening.new == 0
+            if emptied and happening.cgroup not in self._work:
+                self._tell_end(happening.cgroup, 0)
+
+    def _tell_end(self, cgroup: CgroupName, exit_code: int | None) -> None:
+        """An end that was not told already as an OOM kill, or as our own kill."""
+        if exit_code is None or cgroup in self._ended:
+            return
+        self._ended.add(cgroup)
+        if self.now_seconds - self._oom_killed.get(cgroup, -math.inf) < _DEATH_SECONDS:
+            return
+        reason = "its work is done" if exit_code == 0 else f"ended with exit code {exit_code}"
+        self._events.append(Event(self.now_seconds, "exit", cgroup, reason, exit_code))
+
+    def _collect(self, cgroup: CgroupName) -> None:
+        work, started = self._work[cgroup]
+        arrivals, latencies = work.results()
+        if len(arrivals):
+            self._done.append((cgroup, arrivals + started, latencies))
+
+    def _end(self, cgroup: CgroupName) -> None:
+        """Kill and forget what runs in a leaf, its results kept."""
+        self._kill_quietly(cgroup)
+        self._ready.discard(cgroup)
+        waiting = self._waiting.pop(cgroup, None)
+        if waiting is not None:
+            waiting.close()
+        if cgroup in self._work:
+            self._collect(cgroup)
+            self._work.pop(cgroup)[0].close()
+
+    def _kill_quietly(self, cgroup: CgroupName) -> None:
+        path = self._spell(cgroup)
+        try:
+            if self._fs.is_populated(path):
+                control.kill(self._fs, path)
+        except CgroupError:
+            if self._fs.exists(path):
+                raise
