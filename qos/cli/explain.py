@@ -56,12 +56,13 @@ def explain(
     if not filename:
         raise typer.BadParameter("say what to explain: -f FILE, a directory, or - for stdin")
     from qos.experiment.explain import explain_manifests
-    from qos.experiment.upgrade import upgrade
     from qos.scenario.manifest import read_manifests
 
     manifests = read_manifests(filename, sys.stdin.buffer)
     before, both, after = (profile or "").partition("..")
     if both:
+        from qos.experiment.upgrade import upgrade
+
         found = upgrade(manifests, before, after, node=node, policy=policy, selector=selector)
         _print_upgrade(found, output)
         explanation = found.after

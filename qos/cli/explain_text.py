@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qos.experiment.explain import ExplainedPod, Explanation
-from qos.experiment.upgrade import Upgrade, ValueChange
 from qos.model.cgroup import CgroupName, format_value
 from qos.policy.base import ContainerDetails, Explained
+
+if TYPE_CHECKING:
+    from qos.experiment.upgrade import Upgrade, ValueChange
 
 _LABEL: Final = 8
 _LEAST_FORMULA: Final = 24

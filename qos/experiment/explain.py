@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from qos.errors import InputError, SourceRef
 from qos.experiment.admission import as_stored
@@ -22,7 +22,9 @@ from qos.scenario.load import garbage_collector_paused
 from qos.scenario.manifest import Manifests, Skipped, read_manifests
 from qos.scenario.nodes import check_capacity, read_node
 from qos.scenario.pod_document import SourcedPod
-from qos.scenario.selector import LabelSelector, parse_selector
+
+if TYPE_CHECKING:
+    from qos.scenario.selector import LabelSelector
 
 ASSUMED_CAPACITY: Final = {"cpu": "4", "memory": "16Gi", "pods": "110"}
 LEVELS: Final = frozenset({"node", "qos"})
@@ -173,6 +175,8 @@ def explain_manifests(
 def _selector(text: str | None) -> LabelSelector | None:
     if text is None:
         return None
+    from qos.scenario.selector import parse_selector
+
     try:
         return parse_selector(text)
     except ValueError as error:

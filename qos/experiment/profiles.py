@@ -10,9 +10,6 @@ from typing import Any, Final
 from qos.errors import InputError
 from qos.model.node import Node
 from qos.model.profile import KUBERNETES_VERSIONS, Profile, format_version, parse_version
-from qos.scenario.document import ProfileDocument
-from qos.scenario.load import read_document
-from qos.scenario.validation import validate
 
 RANGE: Final = ".."
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -31,6 +28,10 @@ def read_profile(text: str, base: Profile | None = None) -> Profile:
         InputError: not a profile, a version out of range, or a file that holds none.
     """
     if PurePath(text).suffix in _SUFFIXES:
+        from qos.scenario.document import ProfileDocument
+        from qos.scenario.load import read_document
+        from qos.scenario.validation import validate
+
         document = read_document(text)
         return validate(ProfileDocument, document.data, document).spec.profile()
     profile = base or Profile()
