@@ -27,7 +27,7 @@ from enforcer.cgroupfs import CgroupFS
 from enforcer.procfs import ProcFS
 from enforcer.security import Credentials
 from enforcer.syscalls import fork_into
-from qos.errors import CgroupError, HostError
+from qos.errors import HostError
 
 _P_PIDFD: Final = 3
 _REPORT_BYTES: Final = 4096
@@ -161,8 +161,9 @@ def launch(
         proc: where the launcher's /proc is.
 
     Raises:
-        CgroupError: no such cgroup, not a leaf, pids.max reached, or the kernel lacks clone3.
-        HostError: a later step failed; the message names it, and nothing is left running.
+        CgroupError: no such cgroup.
+        HostError: not a leaf, pids.max reached, the kernel lacks clone3, or a later step failed; the
+            message names it, and nothing is left running.
     """
     proc = proc or ProcFS()
     stdio = (stdout, stderr)
@@ -193,8 +194,8 @@ def _start(
         try:
             pid, pidfd = fork_into(directory if into else None, namespaces.flags_of(command.new_namespaces))
         except OSError as error:
-            path = str(fs.root / cgroup)
-            raise CgroupError(path, command.argv[0], _why_no_child(error), error.errno or 0) from error
+            reason = _NO_CHILD.get(error.errno or 0) or os.strerror(error.errno or 0)
+            raise HostError(f"{fs.root / cgroup}: start {command.argv[0]}: {reason}") from error
         if pid == 0:
             os.close(go_write)
             os.close(report_read)
@@ -248,14 +249,10 @@ _NO_CHILD: Final = {
     errno.ENOSYS: "clone3 into a cgroup needs Linux 5.7 or newer (or a seccomp profile that allows clone3)",
     errno.EPERM: "new namespaces need root, or a user namespace that this host allows",
     errno.EAGAIN: "no more tasks: pids.max of this cgroup or of one above is reached (or RLIMIT_NPROC)",
-    errno.EBUSY: "it hands controllers on to cgroups below it, so it takes no process itself; launch in a leaf",
+    errno.EBUSY: "it hands controllers on to cgroups below it and takes no process itself; launch in a leaf",
     errno.EOPNOTSUPP: "it is threaded, or in the middle of becoming so: it takes no new process",
     errno.ENODEV: "the cgroup was removed meanwhile",
 }
-
-
-def _why_no_child(error: OSError) -> str:
-    return _NO_CHILD.get(error.errno or 0) or os.strerror(error.errno or 0)
 
 
 def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: int) -> NoReturn:

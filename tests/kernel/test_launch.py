@@ -14,7 +14,7 @@ from enforcer.control import kill
 from enforcer.launch import Child, Command, launch
 from enforcer.procfs import ProcFS
 from enforcer.security import Credentials, credentials
-from qos.errors import CgroupError, HostError, InputError
+from qos.errors import HostError, InputError
 from qos.model.pod import Capabilities, SecurityContext
 
 Make = Callable[..., str]
@@ -67,14 +67,14 @@ class TestInsideItsCgroup:
     def test_a_limit_of_no_tasks_refuses_the_fork_itself(self, fs: CgroupFS, make: Make) -> None:
         """With pids.max 0 clone3 fails: the cgroup is charged before the child exists."""
         cgroup = make("full", {"pids.max": "0"})
-        with pytest.raises(CgroupError, match=r"pids\.max"):
+        with pytest.raises(HostError, match=r"pids\.max"):
             launch(fs, cgroup, Command(("true",)))
         assert fs.procs(cgroup) == ()
 
     def test_an_inner_cgroup_takes_no_process(self, fs: CgroupFS, make: Make) -> None:
         """A cgroup whose controllers are handed on to children is refused in words."""
         make("inner/leaf", {"memory.max": "max"})
-        with pytest.raises(CgroupError, match="launch in a leaf"):
+        with pytest.raises(HostError, match="launch in a leaf"):
             launch(fs, "inner", Command(("true",)))
 
     def test_a_cgroup_that_was_killed_takes_processes_again(self, fs: CgroupFS, make: Make) -> None:
