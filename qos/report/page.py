@@ -163,7 +163,8 @@ def _section(name: str, picture: Picture) -> str:
         f'<section id="{name}"><h2>{escape(picture.question)}</h2>'
         f'<p class="reading">{escape(picture.reading)}</p>'
         f"{legend(picture.keys)}"
-        f'<div class="panels{" wide" if picture.wide else ""}">{panels}</div>{_table(picture.table)}{notes}</section>'
+        f'<div class="panels{" wide" if picture.wide else ""}">{panels}</div>'
+        f"{_table(picture.table)}{notes}</section>"
     )
 
 
@@ -172,11 +173,14 @@ def _table(table: Table | None) -> str:
         return ""
     heads = "".join(f'<th class="name">{escape(head)}</th>' for head in table.heads)
     rows = "".join(
-        "<tr>" + "".join(f'<td class="name">{escape(cell)}</td>' for cell in row[:-1]) + f'<td class="words">'
-        f"{escape(row[-1])}</td></tr>"
+        f'<tr>{"".join(map(_cell, row[:-1]))}<td class="words">{escape(row[-1])}</td></tr>'
         for row in table.rows
     )
     return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    return f'<td class="name">{escape(text)}</td>'
 
 
 def _panel(identity: str, panel: Panel, question: str) -> str:

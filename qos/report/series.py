@@ -44,14 +44,15 @@ def thinned(times: Floats, values: Floats, most: int = MOST_POINTS) -> tuple[Flo
     count = len(values)
     if count <= most:
         return times, values
-    edges = np.linspace(0, count, most // 2 + 1).astype(np.intp)
-    keep: list[int] = []
-    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        part = values[start:stop]
-        if np.isnan(part).all():
-            keep.append(start)
-            continue
-        keep += sorted({start + int(np.nanargmin(part)), start + int(np.nanargmax(part))})
+    width = -(-count // (most // 2))
+    padded = np.full(-(-count // width) * width, np.nan)
+    padded[:count] = values
+    bins = padded.reshape(-1, width)
+    gap = np.isnan(bins)
+    starts = np.arange(len(bins)) * width
+    lowest = starts + np.where(gap, np.inf, bins).argmin(axis=1)
+    highest = starts + np.where(gap, -np.inf, bins).argmax(axis=1)
+    keep = np.unique(np.concatenate([lowest, highest]))
     return times[keep], values[keep]
 
 

@@ -11,7 +11,7 @@ from qos.model.summary import WorkloadSummary
 from qos.report.numbers import duration, mebibytes, percent
 from qos.report.run import Run, chosen, contended
 
-_MOST: Final = 24
+_MOST: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from qos.report import theme
 from qos.report.picture import Absent, Key, Panel, Picture, noted
-from qos.report.rows import level, rows_figure, span_of
+from qos.report.rows import level, span_of, workload_rows
 from qos.report.run import Run, chosen, contended, left_out
 from qos.report.series import compact, rate, summed, thinned
 
@@ -32,23 +32,21 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
     )
 
 
-def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str]) -> Any:
-    figure = rows_figure(run, workloads, "CPUs")
+def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str]) -> dict[str, Any]:
     span = span_of(runs)
+    rows = workload_rows(run, workloads, span)
     for row, name in enumerate(workloads, start=1):
         values = run.column(name, _COLUMN)
         if values is not None:
             times, rates = rate(run.recording.samples.times, summed(values))
-            figure.add_trace(_area(times, rates / 1e6, run.qos_class(name)), row=row, col=1)
-        for title, value, dash in (
-            ("request", run.total(name, "cpuRequest"), "dot"),
-            ("limit", run.cpu_limit(name), "solid"),
-        ):
-            if value is not None:
-                figure.add_trace(level(title, value, span, dash), row=row, col=1)
-        figure.update_yaxes(range=[0, _top(runs, name) * 1.12], row=row)
-    figure.update_xaxes(range=list(span))
-    return figure
+            rows.add(row, _area(times, rates / 1e6, run.qos_class(name)))
+        request, limit = run.total(name, "cpuRequest"), run.cpu_limit(name)
+        if request is not None:
+            rows.add(row, level("request", request, span, "dot"))
+        if limit is not None:
+            rows.add(row, level("limit", limit, span, "solid"))
+        rows.quantity(row, "CPUs", range=[0, _top(runs, name) * 1.12])
+    return rows.figure()
 
 
 def _area(times: Any, cpus: Any, qos_class: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from qos.model.cgroup import CgroupName
 from qos.model.event import Event
 from qos.report import theme
 from qos.report.picture import Absent, Key, Panel, Picture, label, noted
-from qos.report.rows import level, rows_figure, span_of
+from qos.report.rows import level, span_of, workload_rows
 from qos.report.run import Run, chosen, contended, left_out
 from qos.report.series import compact, summed, thinned
 
 _COLUMN: Final = "memory_current"
-_LEVELS: Final = (("memory.max", "solid"), ("memory.high", "dash"))
+_PROTECTION: Final = ("memory.min", "memory.low")
+_LEVELS: Final = {"memory.max": "solid", "memory.high": "dash"}
 _MARKS: Final = {
     "oom_kill": ("OOM kill", "x"),
     "global_oom_kill": ("OOM kill", "x"),
@@ -63,29 +64,30 @@ def _event_colour(title: str) -> str:
     return theme.INK if title == "restart" else theme.VERMILION
 
 
-def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str], unit: tuple[str, float]) -> Any:
-    figure = rows_figure(run, workloads, unit[0])
+def _panel(
+    run: Run, runs: Sequence[Run], workloads: Sequence[str], unit: tuple[str, float]
+) -> dict[str, Any]:
     span = span_of(runs)
+    rows = workload_rows(run, workloads, span)
+    times = run.recording.samples.times
     for row, name in enumerate(workloads, start=1):
-        for file in ("memory.min", "memory.low"):
-            value = run.memory_knob(name, file)
-            if value is not None:
-                figure.add_trace(_band(file, value / unit[1], span), row=row, col=1)
+        knobs = {file: run.memory_knob(name, file) for file in (*_PROTECTION, *_LEVELS)}
+        set_to = {file: value / unit[1] for file, value in knobs.items() if value is not None}
+        for file in _PROTECTION:
+            if file in set_to:
+                rows.add(row, _band(file, set_to[file], span))
         for title, column, alpha in (("used", _COLUMN, 0.22), ("anonymous", "memory_stat_anon", 0.4)):
             values = run.column(name, column)
             if values is not None:
                 colour = theme.class_colour(run.qos_class(name))
-                trace = _area(title, run.recording.samples.times, summed(values) / unit[1], colour, alpha)
-                figure.add_trace(trace, row=row, col=1)
-        for file, dash in _LEVELS:
-            value = run.memory_knob(name, file)
-            if value is not None:
-                figure.add_trace(level(file, value / unit[1], span, dash), row=row, col=1)
+                rows.add(row, _area(title, times, summed(values) / unit[1], colour, alpha))
+        for file, dash in _LEVELS.items():
+            if file in set_to:
+                rows.add(row, level(file, set_to[file], span, dash))
         for trace in _events(run, name, unit[1]):
-            figure.add_trace(trace, row=row, col=1)
-        figure.update_yaxes(range=[0, _top(runs, name) / unit[1] * 1.15], row=row)
-    figure.update_xaxes(range=list(span))
-    return figure
+            rows.add(row, trace)
+        rows.quantity(row, unit[0], range=[0, _top(runs, name) / unit[1] * 1.15])
+    return rows.figure()
 
 
 def _area(name: str, times: Any, values: Any, colour: str, alpha: float) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from plotly.subplots import make_subplots
 
 from qos.report import theme
 from qos.report.picture import Absent, Key, Panel, Picture, dashes, label, noted
-from qos.report.rows import span_of
+from qos.report.rows import Rows, span_of
 from qos.report.run import Run, chosen, contended, left_out
 from qos.report.series import compact, rate, thinned
 
@@ -19,7 +18,6 @@ _RESOURCES: Final = {
     "memory": "memory_pressure_some_total",
     "I/O": "io_pressure_some_total",
 }
-_ROW_HEIGHT: Final = 130
 
 
 def draw(runs: Sequence[Run]) -> Picture | Absent:
@@ -51,21 +49,19 @@ def _moved(run: Run, name: str, column: str) -> bool:
     return values is not None and float(np.nanmax(values)) > float(np.nanmin(values))
 
 
-def _panel(run: Run, runs: Sequence[Run], rows: Sequence[str], workloads: Sequence[str]) -> Any:
-    count = len(rows)
-    height = 56 + _ROW_HEIGHT * count
-    figure = make_subplots(rows=count, cols=1, shared_xaxes=True, vertical_spacing=26 / (height * 1.0))
-    figure.update_layout(template=None, **theme.layout(height, margin={"l": 8, "r": 12, "t": 8, "b": 44}))
-    figure.update_xaxes(**theme.axis(), range=list(span_of(runs)))
-    figure.update_xaxes(title_text="time (s)", row=count)
+def _panel(
+    run: Run, runs: Sequence[Run], resources: Sequence[str], workloads: Sequence[str]
+) -> dict[str, Any]:
+    rows = Rows(len(resources), span_of(runs))
     styles = dashes(run, workloads)
-    for row, resource in enumerate(rows, start=1):
-        figure.update_yaxes(**theme.axis(resource, tickformat=".0%", nticks=4, rangemode="tozero"), row=row)
+    for row, resource in enumerate(resources, start=1):
+        rows.headline(row, f"{resource} pressure", theme.INK)
+        rows.quantity(row, "of time", tickformat=".0%")
         for name in workloads:
             values = run.column(name, _RESOURCES[resource])
             if values is not None:
-                figure.add_trace(_line(run, name, values, styles[name]), row=row, col=1)
-    return figure
+                rows.add(row, _line(run, name, values, styles[name]))
+    return rows.figure()
 
 
 def _line(run: Run, name: str, values: Any, dash: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any, Final
 from qos.model.cgroup import ROOT, CgroupName, knobs, parent
 from qos.report import theme
 from qos.report.picture import Absent, Panel, Picture, label, noted
-from qos.report.run import Run, contended
+from qos.report.run import Run, chosen, contended
 
-_MOST: Final = 400
+_MOST: Final = 120
 _SHOWN: Final = ("cpu.weight", "cpu.max", "memory.min", "memory.low", "memory.high", "memory.max")
 _BYTES: Final = (("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10))
 # on a phone there is room for names only; a tap still tells the values
@@ -26,8 +26,12 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
     names = _complete(dict.fromkeys(name for run in runs for name in run.recording.files))
     if not names:
         return Absent("the recording holds no plan")
-    shown = names[:_MOST]
-    note = f"{_MOST} of {len(names)} cgroups are drawn." if len(names) > _MOST else ""
+    shown, note = names, ""
+    if len(names) > _MOST:
+        shown = _complete(
+            {cgroup: None for run in runs for name in chosen(runs) for cgroup in run.cgroups(name)}
+        )
+        note = f"{len(shown)} of {len(names)} cgroups are drawn: those of the workloads in the other charts."
     return Picture(
         "What was written into which cgroup?",
         "The cgroup tree, children to the right of their parent; a value that differs between policies is "
