@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final, Literal
 
 from qos.model.cgroup import CgroupName, CgroupSpec
@@ -17,7 +16,6 @@ from qos.model.pod import Container, ContainerType, Pod
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "info")
-_NO_THREADS: Final[Mapping[str, int]] = MappingProxyType({})
 _EMPTY: Final = CgroupSpec()
 
 
@@ -61,7 +59,7 @@ class LintInput:
     cgroup: CgroupName
     containers: Mapping[str, CgroupName]
     plan: Plan
-    threads: Mapping[str, int] = field(default=_NO_THREADS)
+    threads: Mapping[str, int] = field(default_factory=dict)
     page_cache: frozenset[str] = frozenset()
     node_cpus: float | None = None
 
