@@ -103,11 +103,11 @@ def limited_swap_bytes(request_bytes: int, memory_capacity_bytes: int, swap_capa
         PlanError: the node has no memory, or less than the request.
     """
     if memory_capacity_bytes == 0:
-        msg = "the node's memory is 0, so no share of its swap can be computed"
-        raise PlanError(msg)
+        raise PlanError("total node memory is 0")
     if request_bytes > memory_capacity_bytes:
-        msg = f"a request of {request_bytes} bytes exceeds the memory of the node, {memory_capacity_bytes}"
-        raise PlanError(msg)
+        raise PlanError(
+            f"container request {request_bytes} is larger than total node memory {memory_capacity_bytes}"
+        )
     return int(request_bytes / memory_capacity_bytes * swap_capacity_bytes)
 
 
@@ -124,12 +124,12 @@ def memory_swap_to_v2(memory_swap_bytes: int, memory_bytes: int) -> int:
         return -1
     if memory_swap_bytes in {-1, 0} or memory_bytes == -1:
         return memory_swap_bytes
-    if memory_bytes <= 0:
-        msg = f"a swap limit needs a memory limit, not {memory_bytes}"
-        raise PlanError(msg)
+    if memory_bytes == 0:
+        raise PlanError("unable to set swap limit without memory limit")
+    if memory_bytes < 0:
+        raise PlanError(f"invalid memory value: {memory_bytes}")
     if memory_swap_bytes < memory_bytes:
-        msg = f"memory+swap ({memory_swap_bytes}) is below memory ({memory_bytes})"
-        raise PlanError(msg)
+        raise PlanError("memory+swap limit should be >= memory limit")
     return memory_swap_bytes - memory_bytes
 
 
