@@ -1,4 +1,4 @@
-"""Resources that parse but that the API server refuses: negative, contradictory, of an unknown name.
+"""Containers and resources that parse but that the API server refuses: negative, contradictory, unnamed.
 
 Source: pkg/apis/core/validation (ValidateContainerResourceRequirements, validatePodResources) of
 Kubernetes 1.36. What it refuses for reasons that concern no resource is not looked at here.
@@ -27,6 +27,7 @@ from qos.model.quantity_text import NANO
 from qos.scenario.load import FieldPath
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_RESTART_POLICIES: Final = frozenset({None, "Always", "Never", "OnFailure"})
 _STANDARD: Final = frozenset({CPU, MEMORY, EPHEMERAL_STORAGE})
 _POD_LEVEL: Final = frozenset({CPU, MEMORY})
 
@@ -51,9 +52,10 @@ def resource_problems(spec: PodSpec) -> Iterator[Problem]:
                 yield from _requirements(resources, path)
                 yield from _names(resources, path, pod_level=False)
                 yield from _whole(resources, path)
-    yield from _container_names(spec)
+    yield from _containers(spec)
     for name, quantity in spec.overhead.items():
         yield from _not_negative(quantity, ("overhead", name))
+        yield from _container_resource(name, quantity, ("overhead", name))
     if spec.resources is not None:
         yield from _requirements(spec.resources, ("resources",))
         yield from _names(spec.resources, ("resources",), pod_level=True)
@@ -109,19 +111,21 @@ def _not_negative(quantity: Quantity, path: FieldPath) -> Iterator[Problem]:
 def _names(resources: ResourceRequirements, path: FieldPath, *, pod_level: bool) -> Iterator[Problem]:
     for field, values in (("requests", resources.requests), ("limits", resources.limits)):
         for name, quantity in values.items():
-            if name in _POD_LEVEL or name.startswith(HUGEPAGES_PREFIX):
-                continue
-            if pod_level:
-                yield Problem(
-                    (*path, field, name), "is no resource of a pod", None, "cpu, memory or hugepages-SIZE"
-                )
-            elif name not in _STANDARD and "/" not in name:
-                yield Problem(
-                    (*path, field, name), "is no resource of a container", None,
-                    "cpu, memory, ephemeral-storage, hugepages-SIZE or a name with a domain (nvidia.com/gpu)",
-                )  # fmt: skip
-            elif "/" in name and quantity.nano % NANO:
-                yield Problem((*path, field, name), "is not whole", str(quantity), "a whole number")
+            where = (*path, field, name)
+            if not pod_level:
+                yield from _container_resource(name, quantity, where)
+            elif name not in _POD_LEVEL and not name.startswith(HUGEPAGES_PREFIX):
+                yield Problem(where, "is no resource of a pod", None, "cpu, memory or hugepages-SIZE")
+
+
+def _container_resource(name: str, quantity: Quantity, path: FieldPath) -> Iterator[Problem]:
+    if name in _STANDARD or name.startswith(HUGEPAGES_PREFIX):
+        return
+    if "/" not in name:
+        expected = "cpu, memory, ephemeral-storage, hugepages-SIZE or a name with a domain (nvidia.com/gpu)"
+        yield Problem(path, "is no resource of a container", None, expected)
+    elif quantity.nano % NANO:
+        yield Problem(path, "is not whole", str(quantity), "a whole number")
 
 
 def _whole(resources: ResourceRequirements, path: FieldPath) -> Iterator[Problem]:
@@ -147,32 +151,31 @@ def _has_cpu_or_memory(resources: ResourceRequirements) -> bool:
     return any(name in values for values in (resources.requests, resources.limits) for name in _POD_LEVEL)
 
 
-def _container_names(spec: PodSpec) -> Iterator[Problem]:
+def _containers(spec: PodSpec) -> Iterator[Problem]:
     seen: set[str] = set()
-    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+    for field, containers in (("containers", spec.containers), ("initContainers", spec.init_containers)):
         for index, container in enumerate(containers):
-            name = container.name
+            name, path = container.name, (field, index, "name")
             if name in seen:
-                yield Problem(
-                    (field, index, "name"), "is the name of two containers", name, "a name of its own"
-                )
+                yield Problem(path, "is the name of two containers", name, "a name of its own")
             elif not _LABEL.fullmatch(name):
-                yield Problem(
-                    (field, index, "name"), "is no container name", name, "1 to 63 of a-z, 0-9 and -"
-                )
+                yield Problem(path, "is no container name", name, "1 to 63 of a-z, 0-9 and -")
+            if container.restart_policy not in _RESTART_POLICIES:
+                where = (field, index, "restartPolicy")
+                yield Problem(where, "is not known", container.restart_policy, "Always, Never or OnFailure")
             seen.add(name)
 
 
 def _against_pod(spec: PodSpec, pod: ResourceRequirements) -> Iterator[Problem]:
-    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
-        for index, container in enumerate(containers):
-            for name, limit in container.resources.limits.items():
-                maximum = pod.limits.get(name)
-                if maximum is not None and maximum.nano >= 0 and limit > maximum:
-                    yield Problem(
-                        (field, index, "resources", "limits", name), f"is above the pod's limit of {maximum}",
-                        str(limit), f"at most {maximum}",
-                    )  # fmt: skip
+    """The pod's own limits and requests against its containers'; of limits only the regular ones'."""
+    for index, container in enumerate(spec.containers):
+        for name, limit in container.resources.limits.items():
+            maximum = pod.limits.get(name)
+            if maximum is not None and maximum.nano >= 0 and limit > maximum:
+                path = ("containers", index, "resources", "limits", name)
+                yield Problem(
+                    path, f"is above the pod's limit of {maximum}", str(limit), f"at most {maximum}"
+                )
     running = _running_requests((*spec.containers, *filter(is_sidecar, spec.init_containers)))
     for name, request in pod.requests.items():
         least = running.get(name)
