@@ -9,6 +9,10 @@ import sys
 
 import typer
 
+from qos.cli.check import test
+from qos.cli.explain import explain
+from qos.cli.report import compare, report
+from qos.cli.simulate import simulate
 from qos.cli.version import version
 from qos.errors import QosError
 
@@ -21,7 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command()(version)
+for command in (explain, simulate, test, report, compare, version):
+    app.command()(command)
 
 
 def main(argv: list[str] | None = None) -> None:

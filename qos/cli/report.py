@@ -28,11 +28,12 @@ def report(
 
     Example: qos report reports/out/contention --out contention.html
     """
+    from qos.cli.table import wrapped
     from qos.experiment.tell import read_all, tell, write_page
 
     told = tell(read_all(recordings))
     write_page(told, out)
-    print("\n".join(told.answer))
+    print(wrapped(told.answer))
     print(f"report: {out}", file=sys.stderr)
 
 

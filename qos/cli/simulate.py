@@ -38,7 +38,7 @@ def simulate(
 
     Example: qos simulate scenarios/contention.yaml
     """
-    from qos.cli.table import text_table
+    from qos.cli.table import text_table, wrapped
     from qos.experiment.simulate import simulate as run
     from qos.experiment.tell import TABLE_HEADERS, table_rows, tell, write_results
     from qos.scenario.scenario import load_scenario
@@ -58,7 +58,7 @@ def simulate(
     if output is Output.JSON:
         print(json.dumps(told.to_json()))
     else:
-        print("\n".join(told.answer))
+        print(wrapped(told.answer))
         print()
         print(text_table(TABLE_HEADERS, table_rows(told)))
     for what, path in written.items():
