@@ -1,0 +1,59 @@
+"""The demand of the simulator handed to real processes: both kernels are asked for the same work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qos.model.cgroup import CgroupName
+from qos.model.workload import Workload
+
+if TYPE_CHECKING:
+    from enforcer.cgroupfs import CgroupFS
+    from enforcer.kernel import Starter
+    from enforcer.load import CpuDemand, Kind, LoadProcess
+
+_KINDS: Final[dict[str, Kind]] = {"spin": "spin", "requests": "requests", "batch": "batch"}
+"""All other shapes are pieces of work submitted by the period."""
+
+
+def cpu_demand(workload: Workload, seed: int, cgroup: CgroupName, starts: int) -> CpuDemand | None:
+    """A workload's CPU shape as work for real processes: the arrivals and costs the simulator computes with.
+
+    Args:
+        workload: what is wanted.
+        seed: of the scenario.
+        cgroup: the leaf; its last two components are part of the seed.
+        starts: how often it was started before.
+    """
+    from enforcer.load import CpuDemand
+    from qos.simulate.demand import demand_of, seed_of
+
+    if workload.cpu is None:
+        return None
+    demand = demand_of(workload.cpu, seed_of(seed, cgroup, starts), fluid_period=0.0)
+    return CpuDemand(_KINDS.get(workload.cpu.shape, "work"), demand.threads, demand.feed)
+
+
+def load_starter(
+    fs: CgroupFS, *, seed: int, scratch: Path | None = None, peer: tuple[str, int] | None = None
+) -> Starter:
+    """What a :class:`enforcer.kernel.HostKernel` starts workloads with: the scenario's demand, for real.
+
+    Args:
+        fs: the tree.
+        seed: of the scenario.
+        scratch: directory on the disk that page cache and disk shapes are about.
+        peer: host and port that network traffic is about.
+    """
+    from enforcer.load import start_load
+
+    starts: dict[CgroupName, int] = {}
+
+    def start(name: CgroupName, path: str, workload: Workload, oom_score_adj: int) -> LoadProcess:
+        nth = starts.get(name, 0)
+        starts[name] = nth + 1
+        demand = cpu_demand(workload, seed, name, nth)
+        return start_load(fs, path, workload, demand, oom_score_adj=oom_score_adj, scratch=scratch, peer=peer)
+
+    return start
