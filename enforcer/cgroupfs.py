@@ -76,8 +76,6 @@ class CgroupFS:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # -- looking ---------------------------------------------------------------------------------
-
     def exists(self, cgroup: str, file: str | None = None) -> bool:
         """Whether the cgroup, or one file of it, is there.
 
@@ -160,10 +158,8 @@ class CgroupFS:
         """
         return "populated 1" in self.read(cgroup, "cgroup.events")
 
-    # -- reading and writing ---------------------------------------------------------------------
-
     def open_file(self, cgroup: str, file: str, *, write: bool = False) -> int:
-        """A descriptor of one file, the caller's to close; for :mod:`enforcer.kept` and polling.
+        """A descriptor of one file, the caller's to close.
 
         Raises:
             CgroupError: no such cgroup or file, not permitted, or a write to a recorded dump.
@@ -241,8 +237,6 @@ class CgroupFS:
             raise self._error(error, "write", cgroup, file, value) from error
         return True
 
-    # -- creating and removing -------------------------------------------------------------------
-
     def create(self, cgroup: str) -> bool:
         """Make one cgroup; the one above it must exist.
 
@@ -294,8 +288,6 @@ class CgroupFS:
         except OSError as error:
             raise self._error(error, "remove", cgroup, "") from error
         return True
-
-    # -- inside ----------------------------------------------------------------------------------
 
     def _open(self, cgroup: str, file: str | None, flags: int) -> int:
         parts = [component(part) for part in cgroup.split("/")] if cgroup else []

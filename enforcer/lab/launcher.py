@@ -70,12 +70,11 @@ def run_in_guest(
 ) -> GuestResult:
     """Boot a guest whose ``/`` is this machine's, read only, run one command in it and end it.
 
-    Inside, ``$QOS_LAB_GUEST`` is the lane, ``$QOS_LAB_DISK`` the block device if one was wished for,
-    ``$TMPDIR`` and ``$HOME`` are in memory, and /sys/fs/cgroup is a whole cgroup v2 tree.
+    Inside, ``$QOS_LAB_GUEST`` is the lane, ``$QOS_LAB_DISK`` the block device, ``$TMPDIR`` and ``$HOME``
+    are in memory, and /sys/fs/cgroup is a whole cgroup v2 tree.
 
     Args:
-        argv: the command.
-        lane: "uml", "qemu" or "built".
+        argv: the command, and the lane to run it in: "uml", "qemu" or "built".
         cwd: its working directory; None is the current one.
         env: variables added to PATH, LANG and VIRTUAL_ENV.
         writable: directories that it may write to.
@@ -94,18 +93,17 @@ def run_in_guest(
     if make_machine is None:
         raise LabError(f"no lane {lane!r}; there are {', '.join(LANES)}")
     with _job_folder() as folder:
-        disk = _empty_disk(folder, disk_mib)
+        disk = _empty_disk(folder, disk_mib) if disk_mib else None
         wish = Wish(folder, _init_words(folder), cpus or (2 if lane == "qemu" else 1), memory_mib, disk)
         machine = make_machine(wish)
         inside = _environment(env, lane, machine.disk if disk else None)
         paths = tuple(str(path.resolve()) for path in writable)
         write_job(folder, Job(tuple(argv), str((cwd or Path.cwd()).resolve()), inside, paths, systemd))
-        (folder / MODULES_FOLDER).mkdir()
         lay_ready(machine.modules_root, (*machine.modules, *modules), folder / MODULES_FOLDER)
-        timed_out = not _run(machine, folder, timeout_seconds, on_output)
+        in_time = _run(machine, folder, timeout_seconds, on_output)
         exit_code = read_exit_code(folder)
         if exit_code is None:
-            exit_code = TIMED_OUT if timed_out else NOT_STARTED
+            exit_code = NOT_STARTED if in_time else TIMED_OUT
         return GuestResult(exit_code, _text(folder / OUTPUT_FILE), _console(machine, folder))
 
 
@@ -168,9 +166,7 @@ def _job_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _empty_disk(folder: Path, disk_mib: int) -> Path | None:
-    if disk_mib == 0:
-        return None
+def _empty_disk(folder: Path, disk_mib: int) -> Path:
     disk = folder / "disk"
     with disk.open("wb") as image:
         image.truncate(disk_mib << 20)

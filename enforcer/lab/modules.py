@@ -22,11 +22,12 @@ def lay_ready(root: Path | None, names: Iterable[str], target: Path) -> None:
     Args:
         root: the kernel's modules folder; None where everything is built in.
         names: modules, with dashes or underscores; those built into the kernel are passed over.
-        target: an existing, empty folder.
+        target: a folder, which is made.
 
     Raises:
         LabError: neither a module nor built in.
     """
+    target.mkdir()
     if root is None:
         return
     found = {_name(path): path for path in root.rglob("*.ko*") if path.is_file()}

@@ -17,6 +17,7 @@ LONGEST_MODULE = 350
 LONGEST_FUNCTION = 50
 OPENERS = {"qos/scenario/load.py", "qos/record/store.py", "qos/report/page.py", "enforcer/cgroupfs.py"}
 OPENERS |= {"enforcer/state.py"}  # the ownership record: not a cgroup file, and refused to everybody else
+OPENERS |= {"enforcer/beneath.py"}  # the hinge of the cgroup door: openat2, and the walk where it is missing
 OPENER_FOLDERS = ("enforcer/lab/",)
 OPENING_CALLS = {
     "open",
