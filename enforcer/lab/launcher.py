@@ -74,7 +74,8 @@ def run_in_guest(
     are in memory, and /sys/fs/cgroup is a whole cgroup v2 tree.
 
     Args:
-        argv: the command, and the lane to run it in: "uml", "qemu" or "built".
+        argv: the command.
+        lane: "uml", "qemu" or "built".
         cwd: its working directory; None is the current one.
         env: variables added to PATH, LANG and VIRTUAL_ENV.
         writable: directories that it may write to.
@@ -101,10 +102,14 @@ def run_in_guest(
         write_job(folder, Job(tuple(argv), str((cwd or Path.cwd()).resolve()), inside, paths, systemd))
         lay_ready(machine.modules_root, (*machine.modules, *modules), folder / MODULES_FOLDER)
         in_time = _run(machine, folder, timeout_seconds, on_output)
-        exit_code = read_exit_code(folder)
-        if exit_code is None:
-            exit_code = NOT_STARTED if in_time else TIMED_OUT
-        return GuestResult(exit_code, _text(folder / OUTPUT_FILE), _console(machine, folder))
+        return _result(machine, folder, in_time)
+
+
+def _result(machine: Machine, folder: Path, in_time: bool) -> GuestResult:
+    exit_code = read_exit_code(folder)
+    if exit_code is None:
+        exit_code = NOT_STARTED if in_time else TIMED_OUT
+    return GuestResult(exit_code, _text(folder / OUTPUT_FILE), _console(machine, folder))
 
 
 def _run(
