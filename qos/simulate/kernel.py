@@ -25,6 +25,7 @@ from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_LOCAL,
 from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTAL
 from qos.simulate.oom import end
 from qos.simulate.pids import allowed_tasks
+from qos.simulate.pools import KEPT_FIELDS, pools_of
 from qos.simulate.reading import read_row
 from qos.simulate.serve import stop
 from qos.simulate.sources import Sources
@@ -170,12 +171,14 @@ class SimKernel:
         rows = np.empty((room, len(self._names), COUNTERS))
         times = np.empty(room)
         clock[engine.ROWS] = 0
+        state = engine.State(
+            clock, self._nodes, self._pools, self._may_use, self._scratch,
+            sources.records, sources.feed_times, sources.feed_values, sources.keys, sources.arrivals,
+            self._groups, holders.records, holders.times, holders.values, self._machine, killed,
+            self._counters, rows, times, self._done_room, self._log,
+        )  # fmt: skip
         while True:
-            status = engine.run(
-                until, clock, self._nodes, sources.records, sources.feed_times, sources.feed_values,
-                sources.keys, sources.arrivals, self._groups, holders.records, holders.times, holders.values,
-                self._machine, killed, self._counters, rows, times, self._done_room, self._log,
-            )  # fmt: skip
+            status = engine.run(until, state)
             self._empty_buffers()
             if status == engine.FINISHED:
                 break
@@ -300,7 +303,9 @@ class SimKernel:
                 heir = index[next(above for above in (*reversed(ancestors(name)), ROOT) if above in index)]
                 counters[heir, :FIRST_LOCAL] += self._counters[old, :FIRST_LOCAL]
                 groups[heir]["file"] += self._groups[old]["file"]
-        set_cpu(nodes, names, plan, self._cpus, self.now_seconds)
+        effective = set_cpu(nodes, names, plan, self._cpus, self.now_seconds)
+        self._pools, self._may_use = pools_of(names, effective)
+        self._scratch = np.zeros((3, len(names), max(len(self._pools), KEPT_FIELDS)))
         set_memory(groups, names, plan, self._memory_bytes, self._swap_bytes)
         self._plan, self._names, self._index = plan, names, index
         self._nodes, self._groups, self._counters = nodes, groups, counters

@@ -55,18 +55,24 @@ def share(nodes: Any) -> None:
     root.rate = min(root.cap, root.cpus)
     for index in range(len(nodes)):
         node = nodes[index]
-        above = nodes[node.parent].held if index > 0 else FREE
-        if node.frozen:
-            above = FROZEN
-        elif node.throttled and above == FREE:
-            above = STARVED
-        node.held = above
+        hold(nodes, index)
         if node.last > node.first:
-            _fill(nodes, node.first, node.last, node.rate)
+            fill_children(nodes, node.first, node.last, node.rate)
 
 
 @inner
-def _fill(nodes: Any, first: int, last: int, supply: float) -> None:
+def hold(nodes: Any, index: int) -> None:
+    """Set why nothing below a cgroup can run, if so; its parent's was set before."""
+    node = nodes[index]
+    node.held = nodes[node.parent].held if index > 0 else FREE
+    if node.frozen:
+        node.held = FROZEN
+    elif node.throttled and node.held == FREE:
+        node.held = STARVED
+
+
+@inner
+def fill_children(nodes: Any, first: int, last: int, supply: float) -> None:
     """Share ``supply`` among children [first, last): clip those who want less than their part, repeat."""
     wanted = 0.0
     weights = 0.0

@@ -60,8 +60,12 @@ def shares_of(spec: CgroupSpec) -> float:
     return float((weight * 1024 + 50) // 100)
 
 
-def set_cpu(nodes: Nodes, names: Sequence[CgroupName], plan: Plan, cpus: Sequence[int], now: float) -> None:
+def set_cpu(
+    nodes: Nodes, names: Sequence[CgroupName], plan: Plan, cpus: Sequence[int], now: float
+) -> Mapping[CgroupName, frozenset[int]]:
     """Put the CPU files of a plan in force; a changed quota starts with a refilled pool, as the kernel does.
+
+    Returns the effective cpuset of every cgroup.
 
     Raises:
         PlanError: a cpuset holds no CPU of this machine.
@@ -75,6 +79,7 @@ def set_cpu(nodes: Nodes, names: Sequence[CgroupName], plan: Plan, cpus: Sequenc
         effective[name] = cpuset(name, spec, effective[parent(name)])
         node["weight"], node["cpus"] = shares_of(spec), float(len(effective[name]))
         _set_quota(node, spec, now)
+    return effective
 
 
 def cpuset(name: CgroupName, spec: CgroupSpec, above: frozenset[int]) -> frozenset[int]:

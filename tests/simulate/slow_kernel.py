@@ -58,11 +58,13 @@ class Job:
         self.latencies: list[Fraction] = []
 
     def runnable(self) -> int:
+        """Threads that want a CPU."""
         if self.shared:
             return self.threads if self.heap > 0 else 0
         return len(self.serving)
 
     def until_change(self, now: Fraction, rate: Fraction) -> Fraction:
+        """Seconds until something comes or is done."""
         times = [self.pieces[0][0] - now] if self.pieces else []
         if rate > 0 and self.shared and self.heap > 0:
             times.append(self.heap / rate)
@@ -71,12 +73,14 @@ class Job:
         return min(times, default=FOREVER)
 
     def run(self, rate: Fraction, span: Fraction) -> None:
+        """Work for ``span`` seconds on ``rate`` CPUs."""
         if self.shared:
             self.heap -= rate * span
         for request in self.serving:
             request[0] -= rate * span / len(self.serving)
 
     def settle(self, now: Fraction) -> None:
+        """Take leave of what is done, take in what came."""
         self.latencies += [now - arrival for left, arrival in self.serving if left <= 0]
         self.serving = [request for request in self.serving if request[0] > 0]
         while self.pieces and self.pieces[0][0] <= now:
@@ -100,10 +104,12 @@ class SlowKernel:
                 group.pool = group.snapshot = min(group.quota, group.quota + group.burst)
 
     def groups(self, top: Group | None = None) -> list[Group]:
+        """A group and all below it."""
         top = top or self.root
         return [top, *(below for child in top.children for below in self.groups(child))]
 
     def advance(self, until: Fraction) -> None:
+        """Let time pass."""
         while True:
             self._settle()
             if self.now >= until:

@@ -32,10 +32,12 @@ class Leaf:
     threads: int
 
     def workload(self) -> Workload:
+        """As the engine is given it."""
         shapes: dict[str, dict[str, Any]] = {
             "spin": {"shape": "spin", "threads": self.threads},
             "onOff": {
-                "shape": "onOff", "burst": f"{self.work}ms", "every": f"{self.every}ms", "threads": self.threads,
+                "shape": "onOff", "burst": f"{self.work}ms", "every": f"{self.every}ms",
+                "threads": self.threads,
             },
             "requests": {
                 "shape": "requests", "rate": 1000 / self.every, "arrivals": "constant",
@@ -46,13 +48,16 @@ class Leaf:
         return Workload.model_validate({"cpu": shapes[self.kind]})
 
     def job(self) -> Job:
+        """As the slow kernel is given it."""
         times = [index * self.every * MILLI for index in range(SECONDS * 1000 // self.every + 1)]
         if self.kind == "spin":
             return Job([(Fraction(0), Fraction(10**6))], self.threads, shared=True)
         if self.kind == "batch":
             return Job([(Fraction(0), self.work * 5 * MILLI)], self.threads, shared=True)
         if self.kind == "onOff":
-            return Job([(time, self.work * self.threads * MILLI) for time in times], self.threads, shared=True)
+            return Job(
+                [(time, self.work * self.threads * MILLI) for time in times], self.threads, shared=True
+            )
         return Job([(time, self.work * MILLI) for time in times], self.threads, shared=False)
 
 
@@ -148,4 +153,6 @@ def test_engine_agrees_with_the_slow_kernel(
         assert seen["sim_wait_quota_usec"] == pytest.approx(float(group.waited_for_quota * 10**6), abs=1.0)
         if work[name].kind == "requests":
             expected = np.array([float(latency) for latency in group.job.latencies])
-            np.testing.assert_allclose(np.sort(completions.of(CgroupName(name))), np.sort(expected), atol=1e-8)
+            np.testing.assert_allclose(
+                np.sort(completions.of(CgroupName(name))), np.sort(expected), atol=1e-8
+            )
