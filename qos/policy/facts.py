@@ -42,7 +42,7 @@ class NodeFacts:
         swap_controller: the kernel has memory.swap.max.
         memory_qos, pod_level_resources, no_quota_with_exclusive_cpus, qos_reserved: feature gates.
         memory_min_for_all: MemoryQoS as before 1.36, without tiers.
-        reservation_none_writes_zero: policy None writes memory.min and memory.low as 0.
+        memory_high_for_all: also a container with neither memory request nor limit has a memory.high.
         quadratic_weight: the runtime's conversion of shares.
         qos_reserved_memory_percent: memory reserved for the classes above; None where not set.
     """
@@ -65,7 +65,7 @@ class NodeFacts:
     no_quota_with_exclusive_cpus: bool = True
     qos_reserved: bool = False
     memory_min_for_all: bool = False
-    reservation_none_writes_zero: bool = True
+    memory_high_for_all: bool = False
     quadratic_weight: bool = True
     qos_reserved_memory_percent: int | None = None
 
@@ -97,7 +97,7 @@ def node_facts(node: Node, profile: Profile) -> NodeFacts:
         no_quota_with_exclusive_cpus=gate(profile, kubelet, "DisableCPUQuotaWithExclusiveCPUs"),
         qos_reserved=gate(profile, kubelet, "QOSReserved"),
         memory_min_for_all=profile.kubernetes < (1, 36),
-        reservation_none_writes_zero=profile.kubernetes < (1, 37),
+        memory_high_for_all=difference(profile, "memoryHigh.withoutRequestAndLimit"),
         quadratic_weight=quadratic_weight(profile),
         qos_reserved_memory_percent=_memory_percent(kubelet),
     )

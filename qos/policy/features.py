@@ -58,6 +58,7 @@ class Difference:
 
 
 _FEATURES_FILE: Final = "pkg/features/kube_features.go (v1.36.2)"
+_LOCKED_137: Final = "; locked or removed in 1.37: skyhook-io/radar checks_137.go"
 
 # fmt: off
 GATES: Final[Mapping[str, Gate]] = {gate.name: gate for gate in (
@@ -68,21 +69,21 @@ GATES: Final[Mapping[str, Gate]] = {gate.name: gate for gate in (
     Gate("PodLevelResources", (Stage((1, 32), "alpha", _OFF), Stage((1, 34), "beta", _ON)),
          "spec.resources of a pod decides its class and its pod cgroup", "KEP-2837; " + _FEATURES_FILE),
     Gate("SidecarContainers", (Stage((1, 28), "alpha", _OFF), Stage((1, 29), "beta", _ON), Stage((1, 33), "ga", _ON, locked=True)),
-         "an init container with restartPolicy Always runs beside the others", "KEP-753; " + _FEATURES_FILE),
+         "an init container with restartPolicy Always runs beside the others", "KEP-753; " + _FEATURES_FILE + _LOCKED_137),
     Gate("InPlacePodVerticalScaling", (Stage((1, 27), "alpha", _OFF), Stage((1, 33), "beta", _ON), Stage((1, 35), "ga", _ON, locked=True)),
          "cpu and memory of a running container can be changed", "KEP-1287; " + _FEATURES_FILE),
     Gate("InPlacePodVerticalScalingExclusiveCPUs", (Stage((1, 32), "alpha", _OFF),),
          "also with exclusive CPUs", "KEP-1287; " + _FEATURES_FILE),
     Gate("InPlacePodVerticalScalingExclusiveMemory", (Stage((1, 34), "alpha", _OFF),),
          "also with memory of the static memory manager", "KEP-1287; " + _FEATURES_FILE),
-    Gate("InPlacePodVerticalScalingInitContainers", (Stage((1, 36), "beta", _ON),),
-         "also of init containers", "KEP-1287; " + _FEATURES_FILE),
+    Gate("InPlacePodVerticalScalingInitContainers", (Stage((1, 36), "beta", _ON), Stage((1, 37), "ga", _ON, locked=True)),
+         "also of init containers", "KEP-1287; " + _FEATURES_FILE + _LOCKED_137),
     Gate("InPlacePodLevelResourcesVerticalScaling", (Stage((1, 35), "alpha", _OFF), Stage((1, 36), "beta", _ON)),
          "spec.resources of a running pod can be changed", "KEP-5419; " + _FEATURES_FILE),
     Gate("PodLevelResourceManagers", (Stage((1, 36), "alpha", _OFF), Stage((1, 37), "beta", _OFF)),
          "CPU, memory and topology managers look at spec.resources", "KEP-5526; kubernetes.io/docs/reference/node/pod-level-resource-managers"),
-    Gate("DisableCPUQuotaWithExclusiveCPUs", (Stage((1, 33), "beta", _ON), Stage((1, 36), "deprecated", _ON)),
-         "no CPU quota where the static CPU manager gave exclusive CPUs", "kubernetes/kubernetes#127525; " + _FEATURES_FILE),
+    Gate("DisableCPUQuotaWithExclusiveCPUs", (Stage((1, 33), "beta", _ON), Stage((1, 36), "deprecated", _ON), Stage((1, 37), "deprecated", _ON, locked=True)),
+         "no CPU quota where the static CPU manager gave exclusive CPUs", "kubernetes/kubernetes#127525; " + _FEATURES_FILE + _LOCKED_137),
     Gate("CustomCPUCFSQuotaPeriod", (Stage((1, 12), "alpha", _OFF), Stage((1, 36), "ga", _ON), Stage((1, 37), "ga", _ON, locked=True)),
          "cpuCFSQuotaPeriod other than 100ms", _FEATURES_FILE),
     Gate("KubeletPSI", (Stage((1, 33), "alpha", _OFF), Stage((1, 34), "beta", _ON), Stage((1, 36), "ga", _ON, locked=True)),
@@ -103,10 +104,12 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {difference.key: difference for d
                "what MemoryQoS writes for a memory request", "KEP-2570 alpha v1.36; kubernetes.io/blog/2026/04/29"),
     Difference("memoryThrottlingFactor", (((1, 27), 0.9), ((1, 37), None)),
                "default of the factor in memory.high; None: no memory.high", "KEP-2570 beta v1.37; kubernetes.io/blog/2026/09/14"),
-    Difference("memoryReservationPolicy.None", (((1, 36), "memory.min and memory.low are written as 0"), ((1, 37), "nothing is written")),
-               "MemoryQoS on with policy None", "v1.36.2 kuberuntime_container_linux.go; kubernetes.io/blog/2026/09/14"),
+    Difference("memoryReservationPolicy.None", (((1, 22), "no such policy"), ((1, 36), "memory.min and memory.low are written as 0, the kernel's default")),
+               "MemoryQoS on with policy None", "kuberuntime_container_linux.go of 1.36.2; the blog of 1.37 calls it not written"),
+    Difference("memoryHigh.withoutRequestAndLimit", (((1, 22), False), ((1, 37), True)),
+               "whether a container with neither memory request nor limit has a memory.high", "kuberuntime_container_linux.go after 1.36; kubernetes.io/blog/2026/09/14"),
     Difference("failCgroupV1", (((1, 31), False), ((1, 35), True)),
-               "whether the kubelet refuses to start on cgroup v1", "KEP-4569, KEP-5573; v1.35 changelog"),
+               "whether the kubelet refuses to start on cgroup v1", "KEP-4569; KEP-5573, kubernetes/kubernetes#134298"),
     Difference("singleProcessOOMKill", (((1, 28), "memory.oom.group is always 1"), ((1, 32), "by KubeletConfiguration, default false (1)")),
                "whether an OOM kill takes the whole container", "kubernetes/kubernetes#117793 (1.28), #126096 (1.32)"),
     Difference("resizeAggregation", (((1, 32), "per container maximum"), ((1, 37), "maximum of whole-pod sums")),

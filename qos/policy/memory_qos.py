@@ -13,8 +13,9 @@ from qos.policy.formulas import memory_high_bytes
 def container_memory_qos(container: Container, qos_class: QOSClass, facts: NodeFacts) -> Values:
     """The values of one container; empty where the gate is off.
 
-    ``memory.high`` only where request and limit differ, of the container's own limit, or of the node's
-    allocatable memory where it has none: 128 MiB requested of 256 MiB at factor 0.9 is 255012864 bytes.
+    ``memory.high`` only where request and limit differ (since 1.37 also where there is neither), of the
+    container's own limit, or of the node's allocatable memory where it has none: 128 MiB requested of
+    256 MiB at factor 0.9 is 255012864 bytes.
     """
     if not facts.memory_qos:
         return {}
@@ -22,7 +23,7 @@ def container_memory_qos(container: Container, qos_class: QOSClass, facts: NodeF
     limit = container.resources.limits.get(MEMORY, Quantity.zero()).value()
     values = _container_reservation(request, qos_class, facts)
     factor = facts.memory_throttling_factor
-    if request == limit or factor is None:
+    if factor is None or (request == limit and not (facts.memory_high_for_all and request == 0)):
         return values
     ceiling = limit or facts.allocatable_memory_bytes
     high = memory_high_bytes(request, ceiling, factor, PAGE_BYTES) if ceiling > 0 else 0
@@ -62,7 +63,6 @@ def _container_reservation(request: int, qos_class: QOSClass, facts: NodeFacts) 
     values = reserved(request, qos_class, facts, "request")
     if values or facts.memory_min_for_all:
         return values
-    if not facts.tiered_reservation and not facts.reservation_none_writes_zero:
-        return {}
     why = "no memory request" if facts.tiered_reservation else "memoryReservationPolicy is None"
+    why += ", the kernel's default"
     return {"memory_min": said(0, f"{why}: 0"), "memory_low": said(0, f"{why}: 0")}

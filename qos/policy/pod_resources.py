@@ -21,10 +21,12 @@ from qos.model.pod import (
     Pod,
     ResourceList,
     ResourceRequirements,
+    is_sidecar,
 )
 from qos.model.quantity import Quantity
 
 Side = Literal["requests", "limits"]
+_View = Callable[[Container, ContainerStatus], Mapping[str, Quantity]]
 _NOTHING: Final[Mapping[str, Quantity]] = MappingProxyType({})
 
 
@@ -182,23 +184,61 @@ def _aggregate(
             regular,
             [(getattr(c.resources, side), c.restart_policy == "Always") for c in spec.init_containers],
         )
+    if options.use_status and options.aggregate_whole_pods:
+        views = _VIEWS[side] if not is_resize_infeasible(pod) else _VIEWS[side][1:]
+        return _maximum(*(_aggregate_by(pod, side, options, view) for view in views))
     infeasible = is_resize_infeasible(pod)
+    return _aggregate_by(pod, side, options, lambda container, status: resize(container, status, infeasible))
+
+
+def _aggregate_by(pod: Pod, side: Side, options: ResourceOptions, view: _View) -> ResourceList:
+    """The aggregate where a regular container or sidecar with a status counts as ``view`` has it."""
     statuses = {status.name: status for status in pod.status.container_statuses}
     init_statuses = {status.name: status for status in pod.status.init_container_statuses}
 
     def of(container: Container, status: ContainerStatus | None) -> Mapping[str, Quantity]:
         resources: Mapping[str, Quantity] = getattr(container.resources, side)
         if options.use_status and status is not None and status.resources is not None:
-            resources = resize(container, status, infeasible)
+            resources = view(container, status)
         if side == "requests" and options.missing_requests:
             resources = {**options.missing_requests, **resources}
         return resources
 
     init = []
-    for container in spec.init_containers:
+    for container in pod.spec.init_containers:
         sidecar = container.restart_policy == "Always"
         init.append((of(container, init_statuses.get(container.name) if sidecar else None), sidecar))
-    return aggregate([of(container, statuses.get(container.name)) for container in spec.containers], init)
+    return aggregate([of(container, statuses.get(container.name)) for container in pod.spec.containers], init)
+
+
+def _maximum_of_sums(pod: Pod, side: Side, options: ResourceOptions, infeasible: bool) -> ResourceList:
+    """A resize is allocated and actuated for all containers at once, so whole pods are compared.
+
+    Source: kubernetes/kubernetes#140047. Wanted 1 and 2 CPUs with 2 and 1 allocated count as 3, where the
+    maximum of each container made it 4. What is not actuated yet is as allocated, else as wanted.
+    """
+    statuses = {one.name: one for one in pod.status.container_statuses}
+    statuses |= {one.name: one for one in pod.status.init_container_statuses}
+
+    def stages(container: Container, resizable: bool) -> tuple[Mapping[str, Quantity], ...]:
+        wanted: Mapping[str, Quantity] = getattr(container.resources, side)
+        status = statuses.get(container.name) if resizable else None
+        allocated = wanted
+        if status is not None and side == "requests":
+            allocated = status.allocated_resources or wanted
+        actuated = allocated
+        if status is not None and status.resources is not None:
+            actuated = getattr(status.resources, side)
+        missing = options.missing_requests if side == "requests" else {}
+        return tuple({**missing, **one} for one in (wanted, allocated, actuated))
+
+    regular = [stages(container, True) for container in pod.spec.containers]
+    init = [(stages(one, is_sidecar(one)), is_sidecar(one)) for one in pod.spec.init_containers]
+    sums = [
+        aggregate([one[stage] for one in regular], [(one[stage], sidecar) for one, sidecar in init])
+        for stage in range(3)
+    ]
+    return _maximum(*(sums[1:] if infeasible else sums))
 
 
 def _container_requests(container: Container, status: ContainerStatus, infeasible: bool) -> ResourceList:
@@ -233,5 +273,22 @@ def _pod_level(pod: Pod, side: Side, options: ResourceOptions) -> ResourceList:
             counted = _maximum(spec_counts, status.limits)
     return {name: counted.get(name, Quantity.zero()) for name in wanted if is_pod_level_resource(name)}
 
+
+def _actuated(side: Side) -> _View:
+    def view(container: Container, status: ContainerStatus) -> Mapping[str, Quantity]:
+        resources = status.resources or container.resources
+        return resources.requests if side == "requests" else resources.limits
+
+    return view
+
+
+_VIEWS: Final[Mapping[Side, tuple[_View, ...]]] = {  # wanted first: an infeasible resize does not count it
+    "requests": (
+        lambda container, _: container.resources.requests,
+        _actuated("requests"),
+        lambda _, status: status.allocated_resources,
+    ),
+    "limits": (lambda container, _: container.resources.limits, _actuated("limits")),
+}
 
 EVICTION_RESOURCES: Final = (CPU, MEMORY, EPHEMERAL_STORAGE)

@@ -77,9 +77,7 @@ def _protection(knob: str, requested: int, facts: NodeFacts) -> dict[str, int]:
         return {}
     if facts.memory_min_for_all:
         return {knob: requested} if requested > 0 else {}
-    if facts.tiered_reservation:
-        return {knob: requested}
-    return {knob: 0} if facts.reservation_none_writes_zero else {}
+    return {knob: requested if facts.tiered_reservation else 0}
 
 
 def kubepods_values(node: Node, facts: NodeFacts, level: ResourceConfig) -> Values:
