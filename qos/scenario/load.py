@@ -22,6 +22,7 @@ STDIN: Final = "-"
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 MAX_YAML_BYTES: Final = 64 * 2**20
 MAX_BYTES: Final = 2 * 2**30
+_CHUNK_BYTES: Final = 1 << 20
 
 FieldPath = tuple[str | int, ...]
 
@@ -136,7 +137,7 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> byte
                 raise InputError("is a device", source=source, expected="a file")
             if status.st_size > max_bytes:
                 raise InputError(_too_large(max_bytes), source=source, expected="a smaller file, or several")
-            raw = stream.read(max_bytes + 1)
+            raw = _up_to(stream, max_bytes + 1)
     except ValueError:
         raise InputError("is no file name", source=source, expected="a path without NUL") from None
     except OSError as error:
@@ -158,6 +159,15 @@ def garbage_collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _up_to(stream: BinaryIO, most: int) -> bytes:
+    """At most so many bytes; ``read(most)`` would set aside all of them first, however short the file."""
+    chunks = []
+    while most > 0 and (chunk := stream.read(min(most, _CHUNK_BYTES))):
+        chunks.append(chunk)
+        most -= len(chunk)
+    return b"".join(chunks)
 
 
 def _too_large(max_bytes: int) -> str:
@@ -186,7 +196,7 @@ def _read(file: str, stdin: BinaryIO | None) -> bytes:
         return read_bytes(file)
     if stdin is None:
         raise InputError("no stdin here", source=SourceRef("<stdin>"), expected="a file or directory")
-    raw = stdin.read(MAX_BYTES + 1)
+    raw = _up_to(stdin, MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise InputError(
             _too_large(MAX_BYTES), source=SourceRef("<stdin>"), expected="several smaller inputs"

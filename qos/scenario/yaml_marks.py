@@ -59,7 +59,8 @@ class YamlMarks:
 
 
 def _is_implicit(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and node.value == "" and node.style is None
+    """Whether a value was left out, as in ``limits:`` with nothing behind it."""
+    return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
 
 
 def _child(node: Node, step: str | int) -> tuple[Node, Node] | None:
