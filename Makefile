@@ -19,8 +19,18 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)  ## simulate the contention scenario and say where the report lies
 	$(BIN)/qos simulate scenarios/contention.yaml
 
-test: $(STAMP)  ## all tests that need no real kernel, then the kernel lab's quick lane where it can run
+test: $(STAMP)  ## all tests that need no real kernel, then those of a real one in User Mode Linux where it can run
 	$(BIN)/python -m pytest -n auto tests
+	$(BIN)/python -m enforcer.lab.suite --lane uml --if-possible
+
+test-kernel: $(STAMP)  ## tests/kernel on real kernels: User Mode Linux, QEMU, and with systemd as PID 1
+	$(BIN)/python -m enforcer.lab.suite --lane uml --lane qemu --systemd
+
+lab-kernel: $(STAMP)  ## build lane 3, a newer User Mode Linux, from source (5-8 minutes once, then cached)
+	$(BIN)/python -m enforcer.lab.build
+
+bench: $(STAMP)  ## benchmarks, side by side; run on a quiet machine
+	$(BIN)/python benchmarks/startup.py
 
 format: $(STAMP)  ## rewrite the files as the formatter has them
 	$(BIN)/ruff format .
