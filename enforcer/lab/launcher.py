@@ -190,6 +190,8 @@ def _init_words(folder: Path) -> str:
 
 def _environment(env: Mapping[str, str], lane: str, disk: str | None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    # The programs beside this Python come first: `qos` inside is the one that started the guest.
+    kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
     inside = {"TMPDIR": "/run/tmp", "HOME": "/run/home", "PYTHONDONTWRITEBYTECODE": "1", GUEST_VARIABLE: lane}
     if disk is not None:
         inside["QOS_LAB_DISK"] = disk

@@ -71,12 +71,16 @@ def codename() -> str:
     """The machine's Debian release, as ``bookworm``.
 
     Raises:
-        LabError: not a Debian machine.
+        LabError: not Debian on x86-64.
     """
-    release = platform.freedesktop_os_release()
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {"PRETTY_NAME": platform.system()}
     name = release.get("VERSION_CODENAME", "")
-    if release.get("ID") != "debian" or not name:
-        raise LabError(f"guests come from Debian's archive; this is {release.get('PRETTY_NAME', 'unknown')}")
+    if release.get("ID") != "debian" or not name or platform.machine() != "x86_64":
+        here = f"{release.get('PRETTY_NAME', 'unknown')} on {platform.machine()}"
+        raise LabError(f"guests are Debian's kernels for x86-64; this is {here}")
     return name
 
 
