@@ -218,13 +218,15 @@ def _happenings(recording: Recording, events: Sequence[Event]) -> list[str]:
         if event.kind in _HAPPENED:
             name = owner.get(event.cgroup, event.cgroup.rpartition("/")[2])
             times.setdefault((name, event.kind), []).append(event.time)
-    said = [
-        f"{name} {_HAPPENED[kind]} at {duration_text(at[0])}"
-        + (f" and {len(at) - 1} times more" if at[1:] else "")
-        for (name, kind), at in times.items()
-    ]
+    said = [f"{name} {_HAPPENED[kind]} {_times_text(at)}" for (name, kind), at in times.items()]
     more = len(said) - _MOST_CLAUSES
     return [*said[:_MOST_CLAUSES], f"{more} more kills or evictions"] if more > 0 else said
+
+
+def _times_text(times: Sequence[float]) -> str:
+    """When it first happened, and how often after that."""
+    again = {0: "", 1: " and once more"}.get(len(times) - 1, f" and {len(times) - 1} times more")
+    return f"at {duration_text(times[0])}{again}"
 
 
 def _listed(words: Sequence[str]) -> str:

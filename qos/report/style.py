@@ -55,6 +55,7 @@ table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabu
 th, td { text-align: right; padding: 5px 10px; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; color: var(--muted); font-size: 12px; line-height: 1.25; vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child, td.name, th.name, td.words { text-align: left; }
+td { vertical-align: top; }
 td.words { white-space: normal; min-width: 24ch; overflow-wrap: anywhere; }
 tbody + tbody { border-top: 2px solid var(--rule); }
 td.best { font-weight: 700; }
