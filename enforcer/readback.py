@@ -19,6 +19,7 @@ from typing import Final
 from qos.model.cgroup import Knob, format_cpu_list, knobs, parse_cpu_list
 
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_UNBOUNDED_BYTES: Final = 1 << 62  # what the kubelet writes for "no limit" on huge pages of a QoS level
 _COUNTER_MAX_BYTES: Final = 2**63 - 1
 _HUGE_UNITS: Final = MappingProxyType({"KB": 1024, "MB": 1024**2, "GB": 1024**3})
 _KEYED_RESET: Final[Mapping[str, str]] = MappingProxyType(
@@ -56,7 +57,7 @@ def is_vacuous(file: str, text: str) -> bool:
     (True, False)
     """
     if file.startswith("hugetlb."):
-        return text in ("0", "max")
+        return text in ("0", "max") or int(text) >= _UNBOUNDED_BYTES
     return file.startswith(("memory.swap.", "memory.zswap.")) and text == "max"
 
 

@@ -9,9 +9,11 @@ import sys
 
 import typer
 
+from qos.cli.apply import apply, delete, diff, get
 from qos.cli.check import test
 from qos.cli.explain import explain
 from qos.cli.report import compare, report
+from qos.cli.schema import schema
 from qos.cli.simulate import simulate
 from qos.cli.version import version
 from qos.errors import QosError
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (explain, simulate, test, report, compare, version):
+for command in (explain, simulate, test, report, compare, apply, diff, get, delete, schema, version):
     app.command()(command)
 
 

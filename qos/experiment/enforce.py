@@ -1,0 +1,328 @@
+"""`qos apply`, `diff`, `get`, `delete`: manifests → policy → Plan → enforcer, told by object.
+
+The only place where pods and the real kernel meet; the enforcer itself sees cgroups and values.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from enforcer import control
+from enforcer.apply import Applied, Enforcer, Outcome
+from enforcer.cgroupfs import CgroupFS
+from enforcer.drift import Difference
+from enforcer.place import cpu_count, memory_bytes, open_tree, writable_root
+from enforcer.state import StateStore, boot_id, default_directory
+from qos.errors import HostError, InputError
+from qos.experiment.desired import Asked, Desired, desired, kept, kept_pods, plan_pods
+from qos.model.cgroup import CgroupName
+from qos.model.node import Node
+from qos.model.pod import Pod
+
+_ORDER: Final[tuple[Outcome, ...]] = ("created", "removed", "configured", "unchanged")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectResult:
+    """What became of one object.
+
+    Attributes:
+        name: ``pod/default/web``, or ``cgroup/kubepods`` for what pods share.
+        outcome: created, configured, unchanged or removed.
+        differences: the files that were (would be) written.
+    """
+
+    name: str
+    outcome: Outcome
+    differences: tuple[Difference, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable machine form."""
+        return {
+            "object": self.name,
+            "outcome": self.outcome,
+            "values": [
+                {
+                    "cgroup": each.name,
+                    "path": each.cgroup,
+                    "file": each.file,
+                    "live": each.live,
+                    "wanted": each.wanted,
+                    "written": each.written,
+                    "foreign": each.foreign,
+                }
+                for each in self.differences
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command did, by object; ``writes`` counts the calls that changed the tree."""
+
+    objects: tuple[ObjectResult, ...]
+    writes: int = 0
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything is not as wanted."""
+        return any(each.outcome != "unchanged" for each in self.objects)
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable machine form."""
+        return {
+            "objects": [each.to_json() for each in self.objects],
+            "writes": self.writes,
+            "notes": list(self.notes),
+        }
+
+
+class Host:
+    """This machine's cgroup tree with qos's record of it; a context manager.
+
+    Args:
+        root: the cgroup below which qos works; None: the whole tree for root, else what is delegated.
+        state_dir: where the record lies; None: ``/run/qos``, or ``$XDG_RUNTIME_DIR/qos``.
+
+    Raises:
+        HostError: no cgroup v2 that may be written, or a state directory that others can write.
+    """
+
+    def __init__(self, root: Path | None = None, state_dir: Path | None = None) -> None:
+        self.fs: CgroupFS = open_tree(root or writable_root())
+        try:
+            self._store = StateStore(state_dir or default_directory(os.environ))
+            self.enforcer = Enforcer(self.fs, self._store, boot_id=boot_id(), root=str(self.fs.root))
+        except HostError:
+            self.fs.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._store.close()
+        self.fs.close()
+
+    def path(self, name: CgroupName) -> str:
+        """Where a cgroup of a plan lies below the root (the cgroupfs driver's spelling)."""
+        return str(name)
+
+    def objects(self) -> Mapping[str, Any]:
+        """What was applied before.
+
+        Raises:
+            HostError: the record is damaged.
+        """
+        return self.enforcer.record().objects
+
+    def desired(self, asked: Asked, *, prune: bool = False) -> Desired:
+        """The pods asked for beside those applied before, planned together.
+
+        Raises:
+            InputError: an option is wrong.
+            HostError: the record is damaged.
+        """
+        return desired(asked, this_node(), self.objects(), prune=prune)
+
+    def kept(self) -> Desired:
+        """What was applied before.
+
+        Raises:
+            HostError: the record is damaged.
+        """
+        return kept(self.objects(), this_node())
+
+    def apply(
+        self,
+        wanted: Desired,
+        *,
+        force_conflicts: bool = False,
+        force_shrink: bool = False,
+        dry_run: bool = False,
+    ) -> Result:
+        """Bring the host to what is wanted, and nothing else of qos's.
+
+        Raises:
+            ConflictError: somebody else changed a value.
+            HostError: the host refused; what was written is undone.
+        """
+        gone = self._gone(wanted)
+        applied = self.enforcer.apply(
+            wanted.details.plan,
+            objects=wanted.objects(),
+            prune=True,
+            force_conflicts=force_conflicts,
+            force_shrink=force_shrink,
+            dry_run=dry_run,
+        )
+        return result_of(applied, owners(wanted) | gone, wanted.warnings)
+
+    def diff(self, wanted: Desired) -> Result:
+        """What :meth:`apply` would write.
+
+        Raises:
+            HostError: something cannot be read.
+        """
+        applied = self.enforcer.diff(wanted.details.plan, prune=True)
+        return result_of(applied, owners(wanted) | self._gone(wanted), wanted.warnings)
+
+    def delete(
+        self,
+        choice: Choice,
+        *,
+        kill: bool = False,
+        force_conflicts: bool = False,
+        force_shrink: bool = False,
+    ) -> Result:
+        """Give back the chosen pods; with the last one everything qos ever wrote is restored.
+
+        Args:
+            choice: which pods.
+            kill: kill the processes of those pods first; else a pod with processes is refused.
+            force_conflicts: restore also what somebody else changed since.
+            force_shrink: push memory.max below current use.
+
+        Raises:
+            InputError: a pod that is named is not here.
+            ConflictError: somebody else changed a value.
+            HostError: a pod still holds processes, or the host refused.
+        """
+        now = self.kept()
+        gone = choice.of(now.pods)
+        pods = {key: pod for key, pod in now.pods.items() if key not in gone}
+        if kill:
+            self._kill([each.cgroup for each in now.details.pods if _key(each.pod) not in pods])
+        rest = plan_pods(pods, now.settings)
+        applied = self.enforcer.apply(
+            rest.details.plan,
+            objects=rest.objects(),
+            prune=True,
+            force_conflicts=force_conflicts,
+            force_shrink=force_shrink,
+        )
+        return result_of(applied, owners(now))
+
+    def _kill(self, cgroups: Collection[CgroupName]) -> None:
+        for cgroup in cgroups:
+            path = self.path(cgroup)
+            if self.fs.exists(path):
+                control.kill(self.fs, path)
+
+    def _gone(self, wanted: Desired) -> dict[CgroupName, str]:
+        """Cgroups of pods applied before under another name (another class), or not wanted any more."""
+        if all(key in wanted.pods for key in kept_pods(self.objects())):
+            return {}
+        return owners(self.kept())
+
+
+def planned(asked: Asked) -> Result:
+    """What apply would bring about on a host where nothing is yet; nothing is looked at.
+
+    Raises:
+        InputError: an option is wrong.
+    """
+    wanted = desired(asked, this_node(), {})
+    outcomes: dict[CgroupName, Outcome] = dict.fromkeys(wanted.details.plan, "created")
+    differences = tuple(
+        Difference(str(name), name, file, None, text, None, foreign=False)
+        for name, spec in wanted.details.plan.cgroups.items()
+        for file, text in spec.files().items()
+    )
+    return result_of(Applied(outcomes, differences), owners(wanted), wanted.warnings)
+
+
+def this_node() -> Node:
+    """This machine as a Node: its CPUs and memory."""
+    capacity = {"cpu": str(cpu_count()), "memory": str(memory_bytes()), "pods": "110"}
+    name = os.uname().nodename.lower()
+    return Node.model_validate({"metadata": {"name": name}, "status": {"capacity": capacity}})
+
+
+def _key(pod: Pod) -> str:
+    return f"{pod.namespace}/{pod.name}"
+
+
+def owners(wanted: Desired) -> dict[CgroupName, str]:
+    """Pod cgroup → the object's name."""
+    return {each.cgroup: f"pod/{_key(each.pod)}" for each in wanted.details.pods}
+
+
+def result_of(
+    applied: Applied, pod_cgroups: Mapping[CgroupName, str], warnings: Collection[str] = ()
+) -> Result:
+    """A run told by object: pods with all below them, and each cgroup they share."""
+
+    def owner(name: CgroupName) -> str:
+        parts = name.split("/")
+        above = (CgroupName("/".join(parts[:count])) for count in range(len(parts), 0, -1))
+        return next((pod_cgroups[each] for each in above if each in pod_cgroups), f"cgroup/{name}")
+
+    outcomes: dict[str, set[Outcome]] = {}
+    for name, outcome in applied.outcomes.items():
+        outcomes.setdefault(owner(name), set()).add(outcome)
+    differences: dict[str, list[Difference]] = {}
+    for difference in applied.differences:
+        differences.setdefault(owner(difference.name), []).append(difference)
+    top = {pod: applied.outcomes[cgroup] for cgroup, pod in pod_cgroups.items() if cgroup in applied.outcomes}
+    objects = tuple(
+        ObjectResult(name, _outcome(top.get(name), found), tuple(differences.get(name, ())))
+        for name, found in outcomes.items()
+    )
+    return Result(objects, applied.writes, (*warnings, *applied.notes))
+
+
+def _outcome(of_pod: Outcome | None, found: Collection[Outcome]) -> Outcome:
+    """A pod is created or removed with its own cgroup; any other change within it configures it."""
+    if of_pod in ("created", "removed"):
+        return of_pod
+    if of_pod is not None:
+        return "unchanged" if found == {"unchanged"} else "configured"
+    return next(outcome for outcome in _ORDER if outcome in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the pods that are here are meant.
+
+    Attributes:
+        names: as typed: ``web``, ``pod/web``, ``team/web``, ``pod/team/web``.
+        keys: ``namespace/name`` of manifests; those that are not here do not matter.
+        selector: labels, as of ``-l``.
+        everything: all of them.
+    """
+
+    names: Collection[str] = ()
+    keys: Collection[str] = ()
+    selector: str | None = None
+    everything: bool = False
+
+    def of(self, pods: Mapping[str, Pod]) -> set[str]:
+        """The ``namespace/name`` of those meant.
+
+        Raises:
+            InputError: the selector is wrong, or a pod that is named is not here.
+        """
+        from qos.scenario.selector import parse_selector
+
+        typed = [name.removeprefix("pod/") for name in self.names]
+        named = {name if "/" in name else f"default/{name}" for name in typed}
+        for name in sorted(named - pods.keys()):
+            known = ", ".join(sorted(pods)) or "qos manages no pods on this host"
+            raise InputError("no such pod is in force here", field="NAME", value=name, expected=known)
+        try:
+            labels = parse_selector(self.selector) if self.selector else None
+        except ValueError as error:
+            raise InputError(str(error), field="selector", value=self.selector) from error
+        meant = named | (set(self.keys) & pods.keys())
+        if labels is not None:
+            meant |= {key for key, pod in pods.items() if labels.matches(pod.metadata.labels)}
+        return set(pods) if self.everything else meant
