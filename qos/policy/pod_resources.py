@@ -185,8 +185,7 @@ def _aggregate(
             [(getattr(c.resources, side), c.restart_policy == "Always") for c in spec.init_containers],
         )
     if options.use_status and options.aggregate_whole_pods:
-        views = _VIEWS[side] if not is_resize_infeasible(pod) else _VIEWS[side][1:]
-        return _maximum(*(_aggregate_by(pod, side, options, view) for view in views))
+        return _maximum_of_sums(pod, side, options, is_resize_infeasible(pod))
     infeasible = is_resize_infeasible(pod)
     return _aggregate_by(pod, side, options, lambda container, status: resize(container, status, infeasible))
 
@@ -273,22 +272,5 @@ def _pod_level(pod: Pod, side: Side, options: ResourceOptions) -> ResourceList:
             counted = _maximum(spec_counts, status.limits)
     return {name: counted.get(name, Quantity.zero()) for name in wanted if is_pod_level_resource(name)}
 
-
-def _actuated(side: Side) -> _View:
-    def view(container: Container, status: ContainerStatus) -> Mapping[str, Quantity]:
-        resources = status.resources or container.resources
-        return resources.requests if side == "requests" else resources.limits
-
-    return view
-
-
-_VIEWS: Final[Mapping[Side, tuple[_View, ...]]] = {  # wanted first: an infeasible resize does not count it
-    "requests": (
-        lambda container, _: container.resources.requests,
-        _actuated("requests"),
-        lambda _, status: status.allocated_resources,
-    ),
-    "limits": (lambda container, _: container.resources.limits, _actuated("limits")),
-}
 
 EVICTION_RESOURCES: Final = (CPU, MEMORY, EPHEMERAL_STORAGE)

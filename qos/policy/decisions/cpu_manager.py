@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from qos.errors import PlanError
+from qos.model.cgroup import CgroupName, format_cpu_list
 from qos.model.pod import Pod
 from qos.model.qos_class import QOSClass
+from qos.policy.base import PodDetails
 from qos.policy.container_cgroup import exclusive_cpus
 from qos.policy.decisions.cpu_assignment import AssignmentOptions, assign_cpus
 from qos.policy.decisions.cpu_topology import CpuTopology
@@ -79,7 +81,7 @@ def assign_pods(
             count = exclusive_cpus(container, qos_class)
             if not count:
                 continue
-            key = (pod.namespace, pod.name, container.name)
+            key = _key(pod, container.name)
             try:
                 cpus = _take(topology, free | reusable, count, options)
             except PlanError as error:
@@ -90,6 +92,25 @@ def assign_pods(
             reusable = reusable | set(cpus) if kind == "init" else reusable - set(cpus)
         free |= reusable
     return StaticAssignment(exclusive, tuple(sorted(free | set(reserved))), refused)
+
+
+def container_cpusets(pods: Iterable[PodDetails], assignment: StaticAssignment) -> dict[CgroupName, str]:
+    """``cpuset.cpus`` of every container: its own CPUs, or those that all others share.
+
+    The static policy writes it for each container of the node, and again for the sharing ones whenever
+    the shared pool changes.
+    """
+    shared = format_cpu_list(assignment.shared)
+    return {
+        container.cgroup: format_cpu_list(cpus) if cpus is not None else shared
+        for details in pods
+        for container in details.containers
+        for cpus in [assignment.exclusive.get(_key(details.pod, container.container.name))]
+    }
+
+
+def _key(pod: Pod, container: str) -> ContainerKey:
+    return (pod.namespace, pod.name, container)
 
 
 def _take(topology: CpuTopology, free: set[int], count: int, options: StaticOptions) -> tuple[int, ...]:

@@ -84,3 +84,46 @@ def uniform_topology(
         for socket, numa, core in cores
         for thread in range(threads)
     )
+
+
+def parse_lscpu(text: str) -> CpuTopology:
+    r"""The topology in the output of ``lscpu -p``, or of any ``lscpu -p=CPU,CORE,SOCKET,NODE[,CACHE]``.
+
+    Cores are numbered by their lowest CPU, as the kubelet does; a machine that names no last-level cache
+    has one to a NUMA node; offline CPUs, which lack a core, are left out.
+
+    >>> parse_lscpu("# CPU,Core,Socket,Node\n0,0,0,0\n1,0,0,0\n2,1,0,0").cpus[2].core
+    2
+
+    Raises:
+        InputError: no header naming CPU and Core, a number that is none, or a CPU twice.
+    """
+    columns: list[str] = []
+    rows: list[dict[str, str]] = []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            names = [name.strip().lower() for name in line.lstrip("# ").split(",")]
+            columns = names if "cpu" in names and "core" in names else columns
+        elif line.strip():
+            rows.append(dict(zip(columns, (cell.strip() for cell in line.split(",")), strict=False)))
+    if not columns:
+        raise InputError("no line '# CPU,Core,Socket,Node'", value=text[:80], expected="output of lscpu -p")
+    first: dict[tuple[int, int], int] = {}
+    cpus = []
+    for row in rows:
+        if not row.get("core"):
+            continue
+        cpu, core, socket, node = (_number(row, name) for name in ("cpu", "core", "socket", "node"))
+        cache = row.get("l3", "")
+        lowest = first.setdefault((socket, core), cpu)
+        cpus.append(Cpu(cpu, lowest, socket, node, int(cache) if cache.isdecimal() else node))
+    return CpuTopology(cpus)
+
+
+def _number(row: dict[str, str], column: str) -> int:
+    text = row.get(column, "") or "0"
+    if not text.isdecimal():
+        raise InputError(
+            "not a number", field=column, value=text, expected="a number in every column of lscpu -p"
+        )
+    return int(text)

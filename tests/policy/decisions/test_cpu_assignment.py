@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qos.errors import InputError, PlanError
+from qos.model.node import Node
 from qos.model.pod import Pod
+from qos.model.profile import Profile
 from qos.model.qos_class import QOSClass
 from qos.policy.decisions.cpu_assignment import AssignmentOptions, assign_cpus
-from qos.policy.decisions.cpu_manager import StaticOptions, assign_pods
-from qos.policy.decisions.cpu_topology import Cpu, CpuTopology, uniform_topology
+from qos.policy.decisions.cpu_manager import StaticOptions, assign_pods, container_cpusets
+from qos.policy.decisions.cpu_topology import Cpu, CpuTopology, parse_lscpu, uniform_topology
+from qos.policy.registry import find_policy, plan_node
 
 _topologies = st.builds(
     uniform_topology, st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 2)
@@ -119,3 +122,38 @@ class TestCpuManager:
         assigned = assign_pods([(_pod("a", "3"), QOSClass.GUARANTEED)], machine, [0, 1])
         assert ("default", "a", "c0") in assigned.refused
         assert assigned.shared == (0, 1, 2, 3)
+
+
+class TestTopologyOfThisMachine:
+    def test_lscpus_columns_are_read(self) -> None:
+        """Two sockets with one core of two threads each, and an offline CPU that has no core."""
+        text = (
+            "# The following is the parsable format, which can be fed to other\n"
+            "# CPU,Core,Socket,Node,,L1d,L1i,L2,L3\n"
+            "0,0,0,0,,0,0,0,0\n1,1,1,1,,1,1,1,1\n2,0,0,0,,0,0,0,0\n3,1,1,1,,1,1,1,1\n4,,,\n"
+        )
+        topology = parse_lscpu(text)
+        assert topology.cpus == {
+            0: Cpu(0, 0, 0, 0, 0), 1: Cpu(1, 1, 1, 1, 1), 2: Cpu(2, 0, 0, 0, 0), 3: Cpu(3, 1, 1, 1, 1),
+        }  # fmt: skip
+        assert assign_cpus(topology, topology.cpus, 2) == (0, 2)
+
+    @pytest.mark.parametrize("text", ["", "0,0,0,0\n", "# CPU,Core\nx,0\n"])
+    def test_what_is_not_lscpus_output_is_refused(self, text: str) -> None:
+        """Bad input, in one sentence."""
+        with pytest.raises(InputError):
+            parse_lscpu(text)
+
+    def test_every_container_gets_a_cpuset(self) -> None:
+        """The Guaranteed container its own CPUs, the other what is left; together the whole machine."""
+        node = Node.model_validate({"status": {"capacity": {"cpu": "8", "memory": "8Gi"}}})
+        resources = {"requests": {"cpu": "2", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "1Gi"}}
+        own = Pod.model_validate(
+            {"metadata": {"name": "own"}, "spec": {"containers": [{"name": "c", "resources": resources}]}}
+        )
+        rest = Pod.model_validate({"metadata": {"name": "rest"}, "spec": {"containers": [{"name": "c"}]}})
+        details = plan_node(find_policy("kubelet"), [own, rest], node, Profile())
+        classed = [(one.pod, one.qos_class) for one in details.pods]
+        assignment = assign_pods(classed, uniform_topology(1, 1, 4), reserved=1)
+        cpusets = container_cpusets(details.pods, assignment)
+        assert list(cpusets.values()) == ["2-3", "0-1,4-7"]
