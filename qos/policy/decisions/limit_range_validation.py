@@ -12,14 +12,10 @@ from qos.model.limit_range import LimitRange, LimitRangeItem
 from qos.model.quantity import Quantity
 from qos.policy.decisions.field_error import FieldError, duplicate, forbidden, invalid, required
 from qos.policy.decisions.limit_range import limit_range_mappings
-from qos.policy.decisions.resource_names import (
-    is_overcommit_allowed,
-    is_standard,
-    is_standard_for_containers,
-    qualified_name_problems,
-)
-from qos.policy.decisions.validation import go_value
+from qos.policy.decisions.resource_names import is_overcommit_allowed, qualified_name_problems
+from qos.policy.decisions.validation import container_resource_name, go_value, resource_name
 
+_TYPES: Final = frozenset({"Pod", "Container", "PersistentVolumeClaim"})
 _ONE: Final = Quantity.from_int(1)
 _MAX_MILLI_VALUE: Final = (2**63 - 1) // 1000
 
@@ -44,6 +40,7 @@ def validate_limit_range(limit_range: LimitRange) -> tuple[FieldError, ...]:
 
 
 def _validate_shape(item: LimitRangeItem, path: str) -> Iterator[FieldError]:
+    yield from _validate_type(item.type, f"{path}.type")
     lists = limit_range_mappings(item)
     if item.type == "Pod":
         for name in ("default", "defaultRequest"):
@@ -54,20 +51,17 @@ def _validate_shape(item: LimitRangeItem, path: str) -> Iterator[FieldError]:
         yield required(
             f"{path}.limits", "either minimum or maximum storage value is required, but neither was provided"
         )
+    check = container_resource_name if item.type in {"Container", "Pod"} else resource_name
     for list_name, one in lists.items():
         for name in one:
-            yield from _validate_name(item.type, name, f"{path}.{list_name}[{name}]")
+            yield from check(name, f"{path}.{list_name}[{name}]")
 
 
-def _validate_name(kind: str, name: str, where: str) -> Iterator[FieldError]:
-    problems = list(qualified_name_problems(name))
-    yield from (invalid(where, name, problem) for problem in problems)
-    if problems or "/" in name:
-        return
-    if not is_standard(name):
-        yield invalid(where, name, "must be a standard resource type or fully qualified")
-    elif kind in {"Container", "Pod"} and not is_standard_for_containers(name):
-        yield invalid(where, name, "must be a standard resource for containers")
+def _validate_type(kind: str, where: str) -> Iterator[FieldError]:
+    problems = list(qualified_name_problems(kind))
+    yield from (invalid(where, kind, problem) for problem in problems)
+    if not problems and "/" not in kind and kind not in _TYPES:
+        yield invalid(where, kind, "must be a standard limit type or fully qualified")
 
 
 def _validate_bounds(item: LimitRangeItem, path: str, name: str) -> Iterator[FieldError]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from qos.model.pod import CPU, MEMORY, Container, Pod, ResourceList, ResourceRequirements
+from qos.model.pod import CPU, MEMORY, Container, Pod, ResourceList, ResourceRequirements, is_sidecar
 from qos.policy.critical import CONFIG_MIRROR
 from qos.policy.decisions.field_error import FieldError, forbidden, invalid
 from qos.policy.decisions.validation import validate_pod
@@ -16,6 +16,7 @@ from qos.policy.qos_class import classify
 
 _ONLY: Final = "only cpu and memory resources are mutable"
 _ONLY_INIT: Final = "only cpu and memory resources for init or sidecar containers are mutable"
+_NO_RESTART: Final = "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"
 _RESIZABLE: Final = frozenset({CPU, MEMORY})
 _IMMUTABLE_SPEC: Final[dict[str, Any]] = {"containers": (), "init_containers": (), "resources": None}
 
@@ -67,29 +68,38 @@ def _validate_removed(
 
 
 def _validate_immutable(new: Pod, old: Pod) -> Iterator[FieldError]:
-    """All but cpu and memory is as it was: one error for each container, those of init containers there."""
-    for index, changed in _changed(new.spec.init_containers, old.spec.init_containers):
-        if changed:
-            yield forbidden(f"spec.initContainers[{index}]", _ONLY_INIT)
-    for _, changed in _changed(new.spec.containers, old.spec.containers):
-        if changed:
+    """All but cpu and memory is as it was: an error for each container, else one for the rest."""
+    changed = False
+    for index, (after, before) in _pairs(new.spec.init_containers, old.spec.init_containers):
+        where = f"spec.initContainers[{index}]"
+        if _without_resizable(after) != _without_resizable(before):
+            changed = True
+            yield forbidden(where, _ONLY_INIT)
+        if after != before and not is_sidecar(after) and _restarts(after):
+            changed = True
+            yield forbidden(where, _NO_RESTART)
+    for _, (after, before) in _pairs(new.spec.containers, old.spec.containers):
+        if _without_resizable(after) != _without_resizable(before):
+            changed = True
             yield forbidden("spec", _ONLY)
-    shapes = [
-        (
-            pod.spec.model_copy(update=_IMMUTABLE_SPEC),
-            _remaining(pod.spec.resources),
-            len(pod.spec.containers),
-            len(pod.spec.init_containers),
-        )
-        for pod in (new, old)
-    ]
-    if shapes[0] != shapes[1]:
+    if not changed and _rest(new) != _rest(old):
         yield forbidden("spec", _ONLY)
 
 
-def _changed(new: Sequence[Container], old: Sequence[Container]) -> Iterator[tuple[int, bool]]:
-    for index, (one, other) in enumerate(zip(new, old, strict=False)):
-        yield index, _without_resizable(one) != _without_resizable(other)
+def _pairs(
+    new: Sequence[Container], old: Sequence[Container]
+) -> Iterator[tuple[int, tuple[Container, Container]]]:
+    yield from enumerate(zip(new, old, strict=False))
+
+
+def _rest(pod: Pod) -> tuple[Any, ...]:
+    spec = pod.spec
+    lengths = (len(spec.containers), len(spec.init_containers))
+    return (spec.model_copy(update=_IMMUTABLE_SPEC), _remaining(spec.resources), lengths)
+
+
+def _restarts(container: Container) -> bool:
+    return any(one.restart_policy == "RestartContainer" for one in container.resize_policy or ())
 
 
 def _without_resizable(container: Container) -> Container:

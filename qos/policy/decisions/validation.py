@@ -81,13 +81,18 @@ def validate_requirements(
         yield forbidden(path, "HugePages require cpu or memory")
 
 
-def container_resource_name(name: str, where: str) -> Iterator[FieldError]:
-    """What is wrong with a resource's name in a container or in overhead."""
+def resource_name(name: str, where: str) -> Iterator[FieldError]:
+    """What is wrong with a resource's name anywhere: not a qualified name, or one that nobody knows."""
     problems = list(qualified_name_problems(name))
     yield from (invalid(where, name, problem) for problem in problems)
+    if not problems and "/" not in name and not is_standard(name):
+        yield invalid(where, name, "must be a standard resource type or fully qualified")
+
+
+def container_resource_name(name: str, where: str) -> Iterator[FieldError]:
+    """What is wrong with a resource's name in a container or in overhead."""
+    yield from resource_name(name, where)
     if "/" not in name:
-        if not problems and not is_standard(name):
-            yield invalid(where, name, "must be a standard resource type or fully qualified")
         if not is_standard_for_containers(name):
             yield invalid(where, name, "must be a standard resource for containers")
     elif not is_native(name) and not is_extended(name):
