@@ -22,7 +22,7 @@ def read_profile(text: str, base: Profile | None = None) -> Profile:
     """The profile of a text; what it leaves out is as in ``base``.
 
     >>> str(read_profile("1.34/crun-1.20"))
-    'kubernetes-1.34/crun-1.20/containerd/linux-6.12/systemd'
+    'kubernetes-1.34/crun-1.20/containerd/linux-6.12/cgroupfs'
 
     Raises:
         InputError: not a profile, a version out of range, or a file that holds none.

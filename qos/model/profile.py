@@ -25,7 +25,8 @@ class Profile:
         runtime_version: (1, 3, 2) is the first runc, (1, 23) the first crun with the quadratic formula.
         cri: who calls it; containerd and CRI-O differ in their own defaults.
         kernel: version of the node's kernel, (6, 12).
-        cgroup_driver: who writes the files; systemd rounds quotas up to 10 ms per second.
+        cgroup_driver: who writes the files, cgroupfs as is the KubeletConfiguration's default; with systemd
+            newer kubelets and runc round quotas up to 10 ms per second.
         feature_gates: gates set by the user; others have their version's default.
     """
 
@@ -34,7 +35,7 @@ class Profile:
     runtime_version: Version = (1, 3, 2)
     cri: CRI = "containerd"
     kernel: Version = (6, 12)
-    cgroup_driver: CgroupDriver = "systemd"
+    cgroup_driver: CgroupDriver = "cgroupfs"
     feature_gates: Mapping[str, bool] = field(default_factory=dict)
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from qos.model.cgroup import CpuMax
 from qos.policy.base import CPU_QUOTA_MAX_USEC, MEMORY_MAX_BYTES, Explained, Values
-from qos.policy.formulas import MAX_SHARES, NO_QUOTA, shares_to_weight_linear
+from qos.policy.formulas import MAX_SHARES, NO_QUOTA, shares_to_weight_linear, systemd_quota_usec
 from qos.policy.hugepages import knobs_of_size, unit_size
 
 
@@ -28,9 +28,23 @@ def _linear_sentence(shares: int, weight: int, of: Callable[..., str], told: tup
     return f"{of(*told)} → {shares} shares → {formula}"
 
 
-def cpu_max(quota_usec: int, period_usec: int, because: Callable[..., str], *told: Any) -> Explained:
-    """``cpu.max`` of a quota; -1 and 0 are no quota. The kernel takes at most 2^44 usec."""
+def cpu_max(
+    quota_usec: int, period_usec: int, systemd: bool, because: Callable[..., str], *told: Any
+) -> Explained:
+    """``cpu.max`` of a quota; -1 and 0 are no quota. The kernel takes at most 2^44 usec.
+
+    ``systemd``: the quota is rounded up to 10 ms per second.
+    """
+    if systemd and quota_usec > 0:
+        rounded = systemd_quota_usec(quota_usec, period_usec)
+        if rounded != quota_usec:
+            explained = _cpu_max(min(rounded, CPU_QUOTA_MAX_USEC), period_usec)
+            return Explained(explained, _rounded_sentence, (rounded, because, told))
     return Explained(_cpu_max(min(quota_usec, CPU_QUOTA_MAX_USEC), period_usec), because, told)
+
+
+def _rounded_sentence(rounded: int, because: Callable[..., str], told: tuple[Any, ...]) -> str:
+    return f"{because(*told)}; systemd rounds up to 10 ms per second: {rounded}"
 
 
 @lru_cache(maxsize=4096)

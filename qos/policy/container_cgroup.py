@@ -123,7 +123,17 @@ def container_values(
     values: Values = {"cpu_weight": _weight(pod, container, resources.cpu_shares, facts)}
     if resources.cpu_period_usec:
         quota, period = resources.cpu_quota_usec, resources.cpu_period_usec
-        values["cpu_max"] = cpu_max(quota, period, _quota_because, pod, container, facts, quota, period)
+        values["cpu_max"] = cpu_max(
+            quota,
+            period,
+            facts.systemd_rounds_containers,
+            _quota_because,
+            pod,
+            container,
+            facts,
+            quota,
+            period,
+        )
     values.update(container_memory_qos(container, qos_class, facts))
     if resources.memory_limit_bytes:
         limit = resources.memory_limit_bytes

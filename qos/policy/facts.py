@@ -10,7 +10,7 @@ from qos.model.pod import HUGEPAGES_PREFIX, MEMORY
 from qos.model.profile import Profile
 from qos.model.quantity import Quantity
 from qos.policy.allocatable import node_allocatable
-from qos.policy.features import difference, gate, quadratic_weight
+from qos.policy.features import difference, gate, quadratic_weight, systemd_rounds
 
 PAGE_BYTES: Final = 4096
 _MEBIBYTE, _GIBIBYTE = 1 << 20, 1 << 30
@@ -44,6 +44,7 @@ class NodeFacts:
         memory_min_for_all: MemoryQoS as before 1.36, without tiers.
         memory_high_for_all: also a container with neither memory request nor limit has a memory.high.
         quadratic_weight: the runtime's conversion of shares.
+        systemd_rounds_pods, systemd_rounds_containers: quotas are written rounded up to 10 ms per second.
         qos_reserved_memory_percent: memory reserved for the classes above; None where not set.
     """
 
@@ -67,6 +68,8 @@ class NodeFacts:
     memory_min_for_all: bool = False
     memory_high_for_all: bool = False
     quadratic_weight: bool = True
+    systemd_rounds_pods: bool = False
+    systemd_rounds_containers: bool = False
     qos_reserved_memory_percent: int | None = None
 
 
@@ -78,6 +81,7 @@ def node_facts(node: Node, profile: Profile) -> NodeFacts:
     """
     kubelet = node.kubelet
     factor = kubelet.memory_throttling_factor
+    rounds_pods, rounds_containers = systemd_rounds(profile)
     return NodeFacts(
         memory_capacity_bytes=node.status.capacity.get(MEMORY, Quantity.zero()).value(),
         swap_capacity_bytes=node.swap_capacity_bytes,
@@ -99,6 +103,8 @@ def node_facts(node: Node, profile: Profile) -> NodeFacts:
         memory_min_for_all=profile.kubernetes < (1, 36),
         memory_high_for_all=difference(profile, "memoryHigh.withoutRequestAndLimit"),
         quadratic_weight=quadratic_weight(profile),
+        systemd_rounds_pods=rounds_pods,
+        systemd_rounds_containers=rounds_containers,
         qos_reserved_memory_percent=_memory_percent(kubelet),
     )
 

@@ -116,6 +116,10 @@ DIFFERENCES: Final[Mapping[str, Difference]] = {difference.key: difference for d
                "how requests count while a resize is under way", "component-helpers 2026-07-24"),
 )}
 
+SYSTEMD_ROUNDS_SINCE: Final[Mapping[str, tuple[Version, str]]] = {
+    "kubelet": ((1, 36), "opencontainers/cgroups v0.0.6 in 1.36.2; v0.0.1 in 1.34 (containerd/containerd#12496); 1.35 not checked"),
+    "runc": ((1, 3, 2), "opencontainers/cgroups v0.0.4; containerd/containerd#12496"),
+}
 RUNTIME_QUADRATIC_SINCE: Final[Mapping[str, tuple[Version, str]]] = {
     "runc": ((1, 3, 2), "opencontainers/runc#4896; opencontainers/cgroups v0.0.3"),
     "crun": ((1, 23), "containers/crun#1767"),
@@ -151,6 +155,14 @@ def gate(profile: Profile, kubelet: KubeletConfiguration | None, name: str) -> b
 def difference(profile: Profile, key: str) -> Any:
     """The value of an ungated difference in the profile's Kubernetes version."""
     return DIFFERENCES[key].at(profile.kubernetes)
+
+
+def systemd_rounds(profile: Profile) -> tuple[bool, bool]:
+    """Whether quotas are written rounded up to 10 ms per second: in pods (kubelet), in containers (runc)."""
+    if profile.cgroup_driver != "systemd":
+        return False, False
+    pods = profile.kubernetes >= SYSTEMD_ROUNDS_SINCE["kubelet"][0]
+    return pods, profile.runtime == "runc" and profile.runtime_version >= SYSTEMD_ROUNDS_SINCE["runc"][0]
 
 
 def quadratic_weight(profile: Profile) -> bool:

@@ -134,11 +134,11 @@ def memory_swap_to_v2(memory_swap_bytes: int, memory_bytes: int) -> int:
 
 
 def systemd_quota_usec(quota_usec: int, period_usec: int) -> int:
-    """The quota that systemd keeps for a unit: rounded up to 10 ms of CPU time per second.
+    """The quota under the systemd driver: rounded up to 10 ms of CPU time per second.
 
-    The cgroup library writes the exact quota into ``cpu.max`` after telling systemd; systemd's rounded
-    one takes its place when the unit is written again (``systemctl daemon-reload``).
-    Source: opencontainers/cgroups systemd/common.go.
+    Since opencontainers/cgroups v0.0.2 the rounded quota is written into ``cpu.max`` too; before, only
+    systemd kept it, and wrote it whenever it wrote the unit again.
+    Source: opencontainers/cgroups systemd/common.go, pull request 4; kubernetes/kubernetes#129357.
 
     >>> systemd_quota_usec(11_100, 100_000)
     12000

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
 from qos.model.plan import Plan
 from qos.model.pod import Pod
 from qos.model.profile import Profile
-from qos.policy.base import CgroupContext, Explained, PlanDetails
+from qos.policy.base import CgroupContext, Explained, PlanDetails, make_spec
 from qos.policy.facts import NodeFacts, node_facts
-from qos.policy.kubelet import assemble, kubelet_details
+from qos.policy.kubelet import kubelet_details
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +70,8 @@ def adjusted(base: PlanDetails, rule: Rule, house: House) -> PlanDetails:
             kept = {knob: explained for knob, explained in values.items() if explained is not None}
             context = context._replace(values=kept)  # noqa: PLW2901 - the changed one takes its place
         contexts[name] = context
-    return assemble(contexts, base.pods)
+    plan = Plan(
+        MappingProxyType({name: make_spec(context.values) for name, context in contexts.items()}),
+        base.plan.oom_score_adj,
+    )
+    return PlanDetails(plan, {name: c.values for name, c in contexts.items()}, base.pods, contexts)

@@ -142,7 +142,9 @@ def pod_values(pod: Pod, qos_class: QOSClass, facts: NodeFacts, totals: PodTotal
     }
     if config.cpu_quota_usec is not None and config.cpu_period_usec is not None:
         quota, period = config.cpu_quota_usec, config.cpu_period_usec
-        values["cpu_max"] = cpu_max(quota, period, _quota_because, pod, facts, totals.limits, quota, period)
+        values["cpu_max"] = cpu_max(
+            quota, period, facts.systemd_rounds_pods, _quota_because, pod, facts, totals.limits, quota, period
+        )
     if config.unified:
         values.update(reserved(_value(requests, MEMORY), qos_class, facts, "requests"))
     if config.memory_bytes:

@@ -7,10 +7,12 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from qos.errors import InputError
+from qos.model.cgroup import CgroupName
 from qos.model.node import Node
 from qos.model.pod import Pod
 from qos.model.profile import Profile
-from qos.policy.base import ExplainingPolicy, PlanDetails, Policy, said
+from qos.model.qos_class import QOSClass
+from qos.policy.base import CgroupContext, Explained, ExplainingPolicy, PlanDetails, Policy, said
 from qos.policy.best_effort_idle import BEST_EFFORT_IDLE
 from qos.policy.cpu_burst import CPU_BURST
 from qos.policy.io_weight_by_class import IO_WEIGHT_BY_CLASS
@@ -74,11 +76,17 @@ def plan_node(policy: Policy, pods: Sequence[Pod], node: Node, profile: Profile)
     plan = policy.plan(pods, node, profile)
     kubelet = KubeletPolicy().details(pods, node, profile)
     why = f"set by policy {policy.name}"
-    cgroups = {
-        name: {knob: said(value, why) for knob, value in spec if value is not None}
-        for name, spec in plan.cgroups.items()
-    }
-    return PlanDetails(plan, cgroups, kubelet.pods, kubelet.contexts)
+    contexts = {}
+    for name, spec in plan.cgroups.items():
+        values = {knob: said(value, why) for knob, value in spec if value is not None}
+        known = kubelet.contexts.get(name)
+        contexts[name] = known._replace(values=values) if known else _own_cgroup(name, values)
+    return PlanDetails(plan, {name: c.values for name, c in contexts.items()}, kubelet.pods, contexts)
+
+
+def _own_cgroup(name: CgroupName, values: Mapping[str, Explained]) -> CgroupContext:
+    """Where a cgroup stands that only the policy knows: at the node's level if it is a top one."""
+    return CgroupContext(name, "container" if "/" in name else "node", QOSClass.GUARANTEED, values)
 
 
 def _load(name: str, loaded: object) -> Policy:

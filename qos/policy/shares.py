@@ -1,0 +1,52 @@
+"""CPU each cgroup of a planned node is sure to get: fair shares, with what the kubelet knows of the pods.
+
+Beside the plan it matters which containers run at the same time (a plain init container is done before
+the others start), which have CPUs of their own (static CPU manager), and what is reserved.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qos.model.cgroup import CgroupName, CpuMax
+from qos.model.node import Node
+from qos.model.pod import CPU
+from qos.model.quantity import Quantity
+from qos.policy.allocatable import allocatable_absolute
+from qos.policy.base import PlanDetails
+from qos.policy.fair_share import fair_share
+
+_ZERO: Final = Quantity.zero()
+
+
+def node_shares(details: PlanDetails, node: Node) -> dict[CgroupName, float]:
+    """CPUs each cgroup is sure to get when every running container wants all it may use.
+
+    What is reserved for system and kubelet is not shared out. A container with exclusive CPUs has those
+    and the others share the rest. A plain init container runs alone in its pod: it has the pod's share,
+    up to its own limit, and the other containers' figures are those after it.
+    """
+    cpus = allocatable_absolute(node.status.capacity, node.kubelet).get(CPU, _ZERO).nano / 1e9
+    static = node.kubelet.cpu_manager_policy == "static"
+    done: list[tuple[CgroupName, CgroupName]] = []
+    exclusive: dict[CgroupName, int] = {}
+    for pod in details.pods:
+        for container in pod.containers:
+            if container.type == "init":
+                done.append((container.cgroup, pod.cgroup))
+            elif static and container.exclusive_cpus:
+                exclusive[container.cgroup] = container.exclusive_cpus
+    left = max(cpus - sum(exclusive.values()), 0.0)
+    shares = fair_share(details.plan, left, without={*(name for name, _ in done), *exclusive})
+    for name, count in exclusive.items():
+        parts = name.split("/")
+        for depth in range(1, len(parts) + 1):
+            shares[CgroupName("/".join(parts[:depth]))] += count
+    for name, pod_cgroup in done:
+        shares[name] = min(shares[pod_cgroup], _limit(details, name))
+    return shares
+
+
+def _limit(details: PlanDetails, name: CgroupName) -> float:
+    limit = details.plan.cgroups[name].cpu_max
+    return limit.cpus if isinstance(limit, CpuMax) else float("inf")
