@@ -16,8 +16,8 @@ from qos.model.pod import Pod
 from qos.model.profile import Profile
 from qos.policy.allocatable import node_allocatable, reservation_fits
 from qos.policy.base import PlanDetails, PodDetails
-from qos.policy.fair_share import fair_share
 from qos.policy.registry import find_policy, plan_node
+from qos.policy.shares import node_shares
 from qos.scenario.load import garbage_collector_paused
 from qos.scenario.manifest import Manifests, Skipped, read_manifests
 from qos.scenario.nodes import check_capacity, read_node
@@ -152,7 +152,7 @@ def explain_manifests(
             [_without_stated_class(each.pod) for each in manifests.pods], manifests.limit_ranges
         )
         details = plan_node(chosen, stored, machine, used)
-        shares = fair_share(details.plan, machine.status.capacity["cpu"].nano / 1e9)
+        shares = node_shares(details, machine)
     pods = tuple(
         ExplainedPod(sourced, planned)
         for sourced, planned in zip(manifests.pods, details.pods, strict=True)
