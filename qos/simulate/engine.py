@@ -10,14 +10,14 @@ import math
 from typing import Any, Final, NamedTuple
 
 from qos.simulate.jit import compiled, inner
-from qos.simulate.layout import EPSILON, EVENT_THROTTLE, RATE, THROTTLED
+from qos.simulate.layout import EPSILON, EVENT_THROTTLE, RATE, UNLIMITED
 from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
 from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
-from qos.simulate.serve import next_of, runnable_of, serve, settle, stop
-from qos.simulate.share import UNLIMITED, gather, share
+from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
+from qos.simulate.share import gather, share
 
 FINISHED: Final = 0
 NEED_COMPLETIONS: Final = 1
@@ -32,7 +32,8 @@ DONE_ROWS: Final = 4
 EVENT_ROWS: Final = 5
 NEXT_MEMORY: Final = 6
 LIMITS_CHANGED: Final = 7
-CLOCK_FIELDS: Final = 8
+DEATHS: Final = 8
+CLOCK_FIELDS: Final = 9
 
 
 class State(NamedTuple):
@@ -62,13 +63,15 @@ class State(NamedTuple):
 
 
 @inner
-def bury(state: Any, deaths: int) -> None:
+def bury(state: Any, deaths: int, now: float) -> None:
     """Stop the CPU demand of who was killed."""
+    state.clock[DEATHS] += deaths
     for nth in range(deaths):
         node = state.holders[state.killed[nth]].node
         for place in range(len(state.sources)):
             source = state.sources[place]
             if source.node == node and source.alive:
+                catch_up(source, state.counters[node], now)
                 stop(source, state.nodes[node], state.counters[node])
 
 
@@ -85,7 +88,7 @@ def step_memory(state: Any, used: int, now: float) -> int:
     corner_times, corner_values = state.corner_times, state.corner_values
     if state.clock[LIMITS_CHANGED] > 0.0:
         deaths, used = enforce(groups, holders, counters, killed, log, used, now)
-        bury(state, deaths)
+        bury(state, deaths, now)
         state.clock[LIMITS_CHANGED] = 0.0
     for place in range(len(holders)):
         if holders[place].alive:
@@ -94,7 +97,7 @@ def step_memory(state: Any, used: int, now: float) -> int:
                 place, state.machine, killed, log, used, now,
             )  # fmt: skip
             if deaths > 0:
-                bury(state, deaths)
+                bury(state, deaths, now)
     state.clock[NEXT_MEMORY] = plan_ahead(
         groups, state.nodes, holders, corner_times, corner_values, state.machine, now
     )
@@ -120,31 +123,84 @@ def log_throttled(nodes: Any, log: Any, used: int, now: float) -> int:
 
 
 @inner
-def settle_all(state: Any, done_rows: int, now: float) -> int:
-    """Let happen what is due at every source; returns how many rows of ``done`` are used."""
+def settle_due(state: Any, done_rows: int, now: float, everything: bool) -> tuple[int, bool]:
+    """Let happen what is due; returns rows of ``done`` used, and whether shares have to be found anew."""
+    changed = everything
     for index in range(len(state.sources)):
         source = state.sources[index]
-        if source.alive:
+        if source.alive and (source.next <= now + EPSILON or everything):
+            counters = state.counters[source.node]
+            catch_up(source, counters, now)
             done_rows = settle(
-                index, source, state.counters[source.node], now, state.feed_times, state.feed_values,
+                index, source, counters, now, state.feed_times, state.feed_values,
                 state.keys, state.arrivals, state.done, done_rows,
             )  # fmt: skip
-            state.nodes[source.node].runnable = runnable_of(source)
-    return done_rows
+            runnable = runnable_of(source)
+            if runnable != state.nodes[source.node].runnable:
+                state.nodes[source.node].runnable = runnable
+                changed = True
+            source.changed = 1
+    for index in range(len(state.nodes)):
+        node = state.nodes[index]
+        if node.quota < UNLIMITED and (node.next <= now + EPSILON or everything):
+            account(node, state.counters[index], now)
+            node.next = now
+            changed = True
+    return done_rows, changed
 
 
 @inner
 def share_cpu(state: Any, event_rows: int, now: float) -> int:
-    """Set all rates; returns how many rows of the log are used."""
+    """Set all rates, and bring who gets another one up to now; returns rows of the log used."""
     nodes = state.nodes
-    if gather(nodes) > 0:
+    if gather(nodes, state.counters, now) > 0:
         event_rows = log_throttled(nodes, state.log, event_rows, now)
     if len(state.pools) > 1:
         scratch = state.scratch
         share_pools(nodes, state.pools, state.may_use, scratch[0], scratch[1], scratch[2])
     else:
         share(nodes)
+    for index in range(len(nodes)):
+        node = nodes[index]
+        if node.quota < UNLIMITED:
+            width = math.ceil(min(node.runnable, node.cpus) - EPSILON) if node.throttled else 0.0
+            if node.rate != node.burn or width != node.width or node.next <= now:
+                account(node, state.counters[index], now)
+                node.burn, node.width = node.rate, width
+                start_timer(node, now)
+                node.next = next_event(node, now)
+    for index in range(len(state.sources)):
+        source = state.sources[index]
+        if source.alive:
+            adopt(source, nodes[source.node], state.counters[source.node], now)
     return event_rows
+
+
+@inner
+def adopt(source: Any, node: Any, counters: Any, now: float) -> None:
+    """Go on at the rate of the leaf."""
+    if node.rate == source.rate and node.runnable == source.runnable and node.held == source.held:
+        return
+    catch_up(source, counters, now)
+    source.changed = 1
+    source.rate, source.held = node.rate, node.held
+    if source.kind == RATE and not source.behind and node.rate < source.demand - EPSILON:
+        source.behind = 1
+        node.runnable = source.threads
+    source.runnable = node.runnable
+
+
+@inner
+def catch_up_all(state: Any, now: float) -> None:
+    """Bring all counters up to now."""
+    for index in range(len(state.sources)):
+        source = state.sources[index]
+        if source.alive:
+            catch_up(source, state.counters[source.node], now)
+    for index in range(len(state.nodes)):
+        node = state.nodes[index]
+        if node.quota < UNLIMITED:
+            account(node, state.counters[index], now)
 
 
 @inner
@@ -167,33 +223,15 @@ def look_ahead(state: Any, now: float) -> float:
     for index in range(len(state.nodes)):
         node = state.nodes[index]
         if node.quota < UNLIMITED:
-            start_timer(node, now)
-            then = min(then, next_event(node, now))
+            then = min(then, node.next)
     for index in range(len(state.sources)):
         source = state.sources[index]
         if source.alive:
-            node = state.nodes[source.node]
-            if source.kind == RATE and not source.behind and node.rate < source.demand - EPSILON:
-                source.behind = 1
-                node.runnable = source.threads
-            then = min(then, next_of(source, node.rate, now, state.feed_times, state.keys))
+            if source.changed:
+                source.next = next_of(source, now, state.feed_times, state.keys)
+                source.changed = 0
+            then = min(then, source.next)
     return then
-
-
-@inner
-def pass_time(state: Any, now: float, then: float) -> None:
-    """Everything goes on at its rate until ``then``."""
-    span = then - now
-    for index in range(len(state.sources)):
-        source = state.sources[index]
-        if source.alive:
-            serve(source, state.counters[source.node], state.nodes[source.node], span)
-    for index in range(len(state.nodes)):
-        node = state.nodes[index]
-        if node.quota < UNLIMITED:
-            if node.throttled:
-                state.counters[index, THROTTLED] += math.ceil(min(node.runnable, node.cpus) - EPSILON) * span
-            account(node, state.counters[index], then)
 
 
 @compiled
@@ -203,26 +241,31 @@ def run(until: float, state: Any) -> int:
     now = clock[NOW]
     done_rows, event_rows = int(clock[DONE_ROWS]), int(clock[EVENT_ROWS])
     status = FINISHED
+    everything = True
     while True:
         if done_rows + len(state.keys) + len(state.sources) > len(state.done):
             status = NEED_COMPLETIONS
-            break
         if event_rows + 2 * len(state.nodes) > len(state.log):
             status = NEED_EVENTS
+        if status != FINISHED:
             break
         sampling = clock[NEXT_SAMPLE] <= now + EPSILON
         ending = now >= until - EPSILON
         if clock[NEXT_MEMORY] <= now + EPSILON or sampling or ending:
+            killed_before = clock[DEATHS]
             event_rows = step_memory(state, event_rows, now)
-        done_rows = settle_all(state, done_rows, now)
-        event_rows = share_cpu(state, event_rows, now)
+            everything = everything or clock[DEATHS] > killed_before
+        done_rows, changed = settle_due(state, done_rows, now, everything)
+        everything = False
+        if changed:
+            event_rows = share_cpu(state, event_rows, now)
         if sampling:
+            catch_up_all(state, now)
             take_reading(state)
         if ending:
             break
-        then = max(now, min(until, clock[NEXT_SAMPLE], clock[NEXT_MEMORY], look_ahead(state, now)))
-        pass_time(state, now, then)
-        now = then
+        now = max(now, min(until, clock[NEXT_SAMPLE], clock[NEXT_MEMORY], look_ahead(state, now)))
+    catch_up_all(state, now)
     clock[NOW] = now
     clock[DONE_ROWS], clock[EVENT_ROWS] = float(done_rows), float(event_rows)
     return status

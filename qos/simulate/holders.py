@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from qos.model.cgroup import CgroupName
 from qos.model.workload import Anon, Workload
 from qos.simulate.demand import number
-from qos.simulate.layout import HOLDER
-from qos.simulate.share import UNLIMITED
+from qos.simulate.layout import HOLDER, UNLIMITED
 
 Floats = NDArray[np.float64]
 _FOREVER_SECONDS: Final = 1e7

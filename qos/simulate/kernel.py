@@ -288,7 +288,7 @@ class SimKernel:
         groups = link_memory(nodes)
         counters = np.zeros((len(names), COUNTERS))
         index = dict(index_of(names))
-        kept = ("frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle",
+        kept = ("frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle", "burn", "width",
                 "throttled", "last_throttled")  # fmt: skip
         held = ("anon", "file", "active", "swap", "usage", "peak", "swap_peak")
         for name, old in self._index.items():

@@ -15,6 +15,8 @@ import numpy as np
 EPSILON: Final = 1e-9
 """Less work or time than this (a nanosecond, the kernel's own unit) is none."""
 
+UNLIMITED: Final = float("inf")
+
 NODE: Final = np.dtype(
     [
         # tree
@@ -38,6 +40,9 @@ NODE: Final = np.dtype(
         ("snapshot", np.float64),  # runtime right after the last refresh
         ("tick", np.float64),  # when the period ends, inf while the timer is off
         ("synced", np.float64),  # pool and tick are as of this time
+        ("burn", np.float64),  # CPUs burned since then
+        ("width", np.float64),  # run queues that were throttled since then
+        ("next", np.float64),  # when the quota next changes what can run
         ("idle", np.int64),  # no runtime was taken in this period
         ("throttled", np.int64),
         ("last_throttled", np.float64),  # for events: tell the onset only
@@ -72,7 +77,12 @@ SOURCE: Final = np.dtype(
         ("heap", np.int64),  # REQUESTS: where its heap starts
         ("in_service", np.int64),
         ("began", np.float64),
-        ("held_until", np.float64),  # asleep (memory.high) until then
+        ("rate", np.float64),  # CPUs it got since `since`, threads that wanted one, why it was held
+        ("runnable", np.float64),
+        ("held", np.int64),
+        ("since", np.float64),
+        ("next", np.float64),  # when it next changes what it wants
+        ("changed", np.int64),  # `next` has to be found anew
     ],
     align=True,
 )

@@ -9,10 +9,20 @@ from __future__ import annotations
 from typing import Any, Final
 
 from qos.simulate.jit import inner
-from qos.simulate.layout import ANON, FILE, FROZEN, INACTIVE_FILE, MEMORY, PEAK, PIDS, SWAP, SWAP_PEAK
+from qos.simulate.layout import (
+    ANON,
+    FILE,
+    FROZEN,
+    INACTIVE_FILE,
+    MEMORY,
+    PEAK,
+    PIDS,
+    SWAP,
+    SWAP_PEAK,
+    UNLIMITED,
+)
 from qos.simulate.obtain import BATCH_PAGES, FAULT_RATE, obtain, slow_down
 from qos.simulate.reclaim import PAGE, charge, charge_swap
-from qos.simulate.share import UNLIMITED
 
 _BATCH: Final = BATCH_PAGES * PAGE
 _AT_HIGH_SECONDS: Final = 1e-4

@@ -23,6 +23,7 @@ from qos.simulate.layout import (
     NR_BURSTS,
     NR_PERIODS,
     NR_THROTTLED,
+    THROTTLED,
 )
 
 NEVER: Final = float("inf")
@@ -68,31 +69,36 @@ def account(node: Any, counters: Any, now: float) -> None:
     The rate was constant over that time.
     """
     while node.tick <= now + EPSILON:
-        if node.rate > 0.0:
-            node.pool -= node.rate * max(node.tick - node.synced, 0.0)
-            node.idle = 0
-        node.synced = max(node.tick, node.synced)
+        burn_until(node, counters, max(node.tick, node.synced))
+        node.width = 0.0
         refill(node, counters)
         whole = math.floor((now + EPSILON - node.synced) / node.period) - 1.0
-        if whole > 0.0 and 0.0 < node.rate * node.period <= node.quota:
+        if whole > 0.0 and 0.0 < node.burn * node.period <= node.quota:
             counters[NR_PERIODS] += whole
-            saved = whole * (node.quota - node.rate * node.period)
+            saved = whole * (node.quota - node.burn * node.period)
             node.pool = min(node.pool + saved, node.quota + node.burst)
             node.snapshot = node.pool
             node.synced += whole * node.period
             node.tick = following(node, node.synced)
-    if node.rate > 0.0 and now > node.synced:
-        node.pool -= node.rate * (now - node.synced)
+    burn_until(node, counters, max(now, node.synced))
+
+
+@inner
+def burn_until(node: Any, counters: Any, time: float) -> None:
+    """Burn runtime, or stand throttled, until ``time`` within one period."""
+    span = time - node.synced
+    node.synced = time
+    counters[THROTTLED] += node.width * span
+    if node.burn > 0.0 and span > 0.0:
+        node.pool -= node.burn * span
         node.idle = 0
-    node.synced = max(now, node.synced)
 
 
 @inner
 def start_timer(node: Any, now: float) -> None:
     """Start the period timer when runtime is used again; its phase stays that of its creation."""
-    if node.tick == NEVER and node.rate > 0.0:
+    if node.tick == NEVER and node.burn > 0.0:
         node.tick = following(node, now)
-        node.synced = now
 
 
 @inner
@@ -100,11 +106,11 @@ def next_event(node: Any, now: float) -> float:
     """When this quota next changes what can run: the pool runs dry, or a period ends that matters."""
     if node.throttled:
         return float(node.tick)
-    if node.rate <= 0.0:
+    if node.burn <= 0.0:
         return NEVER
-    dry = now + max(node.pool, 0.0) / node.rate
+    dry = now + max(node.pool, 0.0) / node.burn
     if dry < node.tick - EPSILON:
         return float(dry)
-    if node.rate * node.period > node.quota + EPSILON:
+    if node.burn * node.period > node.quota + EPSILON:
         return float(node.tick)
     return NEVER

@@ -18,12 +18,12 @@ from qos.simulate.layout import (
     SPIN,
     STARVED,
     SUBMITTED,
+    UNLIMITED,
     USAGE,
     WAIT_CPU,
     WAIT_QUOTA,
 )  # fmt: skip
 from qos.simulate.queueing import admit, complete
-from qos.simulate.share import UNLIMITED
 
 
 @inner
@@ -56,9 +56,10 @@ def runnable_of(source: Any) -> float:
 
 
 @inner
-def next_of(source: Any, rate: float, now: float, feed_times: Any, keys: Any) -> float:
-    """When a source next changes what it wants, at this rate of CPU."""
+def next_of(source: Any, now: float, feed_times: Any, keys: Any) -> float:
+    """When a source next changes what it wants, at its rate of CPU."""
     time = feed_times[source.feed] if source.feed < source.feed_end else UNLIMITED
+    rate = source.rate
     if source.kind == RATE:
         if source.behind and rate > source.demand:
             time = min(time, now + source.backlog / (rate - source.demand))
@@ -67,21 +68,24 @@ def next_of(source: Any, rate: float, now: float, feed_times: Any, keys: Any) ->
             time = min(time, now + (keys[source.heap] - source.virtual) * source.in_service / rate)
     elif source.kind != SPIN and source.backlog > 0.0 and rate > 0.0:
         time = min(time, now + source.backlog / rate)
-    return max(time, now)
+    return float(max(time, now))
 
 
 @inner
-def serve(source: Any, counters: Any, node: Any, span: float) -> None:
-    """Let ``span`` seconds pass at a constant rate, and say what the threads that did not run waited for."""
-    rate = node.rate
-    used = rate * span
-    if node.held != FROZEN:
+def catch_up(source: Any, counters: Any, now: float) -> None:
+    """Let the time since the last look pass at a constant rate, and say what waiting threads waited for."""
+    span = now - source.since
+    source.since = now
+    if span <= 0.0:
+        return
+    used = source.rate * span
+    if source.held != FROZEN:
         counters[USAGE] += used
-        counters[DEMAND] += node.runnable * span
-        counters[WAIT_QUOTA if node.held == STARVED else WAIT_CPU] += (node.runnable - rate) * span
+        counters[DEMAND] += source.runnable * span
+        counters[WAIT_QUOTA if source.held == STARVED else WAIT_CPU] += (source.runnable - source.rate) * span
     if source.kind == RATE:
         counters[SUBMITTED] += source.demand * span
-        source.backlog = max(source.backlog + (source.demand - rate) * span, 0.0)
+        source.backlog = max(source.backlog + (source.demand - source.rate) * span, 0.0)
     elif source.kind == REQUESTS:
         if source.in_service > 0:
             source.virtual += used / source.in_service

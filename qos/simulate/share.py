@@ -10,16 +10,15 @@ Documentation/admin-guide/cgroup-v2.rst, cpu.weight, of Linux 6.12.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from qos.simulate.jit import inner
-from qos.simulate.layout import EPSILON, FREE, FROZEN, STARVED
-
-UNLIMITED: Final = float("inf")
+from qos.simulate.layout import EPSILON, FREE, FROZEN, STARVED, UNLIMITED
+from qos.simulate.quota import account
 
 
 @inner
-def gather(nodes: Any) -> int:
+def gather(nodes: Any, counters: Any, now: float) -> int:
     """Sum up what can be used, from the leaves to the root; throttle where runtime is used up.
 
     A leaf's ``runnable`` was set by its workload. Returns how many cgroups became throttled.
@@ -37,8 +36,10 @@ def gather(nodes: Any) -> int:
             can_use = 0.0
         elif node.quota < UNLIMITED:
             if node.pool <= EPSILON and can_use > 0.0 and not node.throttled:
-                node.throttled = 1
-                throttled += 1
+                account(node, counters[index], now)
+                if node.pool <= EPSILON:
+                    node.throttled = 1
+                    throttled += 1
             if node.throttled:
                 can_use = 0.0
         node.cap = can_use

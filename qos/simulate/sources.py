@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from qos.model.cgroup import CgroupName
 from qos.simulate.demand import Demand, Feed
-from qos.simulate.layout import REQUESTS, SOURCE
-from qos.simulate.share import UNLIMITED
+from qos.simulate.layout import REQUESTS, SOURCE, UNLIMITED
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +44,7 @@ class Sources:
         place = sum(other < name for other in self.names)
         record = np.zeros(1, dtype=SOURCE)
         record["node"], record["kind"], record["alive"] = node, demand.kind, 1
-        record["threads"], record["held_until"] = demand.threads, -UNLIMITED
+        record["threads"], record["since"], record["next"] = demand.threads, now, now
         record["feed"] = record["feed_end"] = record["queue"] = len(self.feed_times)
         self.records = np.insert(self.records, place, record)
         self.names.insert(place, name)

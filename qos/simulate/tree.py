@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from qos.errors import PlanError
 from qos.model.cgroup import ROOT, CgroupName, CgroupSpec, parent, parse_cpu_list
 from qos.model.plan import Plan
-from qos.simulate.layout import GROUP, NODE
-from qos.simulate.share import UNLIMITED
+from qos.simulate.layout import GROUP, NODE, UNLIMITED
 
 DEFAULT_WEIGHT: Final = 100
 IDLE_SHARES: Final = 3.0
