@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from typing import Final
 
 CGROUP2_SUPER_MAGIC: Final = 0x63677270
@@ -85,24 +86,26 @@ def open_by_walking(directory: int, path: str, flags: int) -> int:
     current = os.open(".", os.O_PATH | os.O_DIRECTORY, dir_fd=directory)
     try:
         for part in parts[:-1]:
-            below = os.open(part, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=current)
+            below = _open_component(current, part, os.O_PATH | os.O_DIRECTORY, device, path)
             os.close(current)
             current = below
-            _same_device(current, device, path)
-        found = os.open(parts[-1] if parts else ".", flags | os.O_NOFOLLOW, dir_fd=current)
+        return _open_component(current, parts[-1] if parts else ".", flags, device, path)
     finally:
         os.close(current)
-    try:
-        _same_device(found, device, path)
-    except OSError:
-        os.close(found)
-        raise
-    return found
 
 
-def _same_device(fd: int, device: int, path: str) -> None:
-    if os.fstat(fd).st_dev != device:
+def _open_component(directory: int, part: str, flags: int, device: int, path: str) -> int:
+    """Open one component; a link is ELOOP and another device EXDEV, as openat2 says them."""
+    found = os.stat(part, dir_fd=directory, follow_symlinks=False)
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    # The component may be swapped for a link after the look: O_NOFOLLOW, and a look at what was opened.
+    fd = os.open(part, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    opened = os.fstat(fd)
+    if opened.st_dev != device or stat.S_ISLNK(opened.st_mode):
+        os.close(fd)
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+    return fd
 
 
 def file_system_magic(fd: int) -> int:
