@@ -245,7 +245,7 @@ NAMES = (
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_name_leads_out_of_the_tree(fs: CgroupFS, tmp_path: Path, name: str) -> None:
-    """Dots, slashes, NUL, 300 characters, look-alikes: refused in words, nothing made anywhere, nothing left."""
+    """Dots, slashes, NUL, 300 characters, look-alikes: refused in words, nothing made, nothing left."""
     outside = CgroupFS(fs.root.parent)
     before = settings(outside)
     enforcer = enforcer_of(fs, tmp_path / "s")
@@ -301,6 +301,7 @@ def test_ctrl_c_is_undone(fs: CgroupFS, tmp_path: Path) -> None:
     counter = Counter(15)
 
     def interrupt() -> Exception:
+        counter.at = -1
         raise KeyboardInterrupt
 
     enforcer: Enforcer = enforcer_of(_Meddled(fs, counter, interrupt), tmp_path / "s")

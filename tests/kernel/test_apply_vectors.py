@@ -1,4 +1,4 @@
-"""The golden pods, in force on a real kernel: every file reads back, twice is nothing, delete is as before."""
+"""The golden pods in force on a real kernel: every file reads back, twice is nothing, delete restores."""
 
 from __future__ import annotations
 
