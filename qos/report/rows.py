@@ -58,11 +58,11 @@ class Rows:
         )
 
     def headline(self, row: int, text: str, colour: str) -> None:
-        """The title of a row, above it."""
+        """The title of a row, above it, behind a square of its colour."""
         top = self.layout[self._axis("yaxis", row)]["domain"][1]
         self.layout["annotations"].append(
             {
-                "text": f"<b>{text}</b>",
+                "text": f'<span style="color:{colour}">■</span> <b>{text}</b>',
                 "x": 0,
                 "y": top,
                 "xref": "paper",
@@ -70,7 +70,7 @@ class Rows:
                 "xanchor": "left",
                 "yanchor": "bottom",
                 "showarrow": False,
-                "font": {"size": 12, "color": colour},
+                "font": {"size": 12, "color": theme.INK},
             }
         )
 

@@ -3,7 +3,8 @@
 Figures are drawn in the light colours below. The page's script swaps each for its dark counterpart where
 the reader's system, or the page's button, asks for dark; so figures name no other colours.
 
-Colours: Okabe and Ito, "Color Universal Design" (2008); the dark ones are the same hues, lighter.
+Colours: Okabe and Ito, "Color Universal Design" (2008), blue made darker and green lighter, because theirs
+are one colour to readers with tritanopia; a test computes what colour-blind readers see.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ INK: Final = "#1B1F24"
 MUTED: Final = "#57606A"
 RULE: Final = "#D8DEE4"
 PAPER: Final = "#FFFFFF"
-BLUE: Final = "#0072B2"
-GREEN: Final = "#009E73"
+BLUE: Final = "#0060A8"
+GREEN: Final = "#00A57A"
 VERMILION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 ORANGE: Final = "#E69F00"
@@ -28,8 +29,8 @@ DARK: Final[Mapping[str, str]] = {
     MUTED: "#9DA7B3",
     RULE: "#30363D",
     PAPER: "#0D1117",
-    BLUE: "#56B4E9",
-    GREEN: "#35C79B",
+    BLUE: "#3D9BE0",
+    GREEN: "#6FE3BE",
     VERMILION: "#FF8F4A",
     PURPLE: "#E8A5CC",
     ORANGE: "#F2C14E",
@@ -65,7 +66,7 @@ def class_colour(qos_class: str) -> str:
     """The colour of a QOSClass; grey where the class is mixed or unknown.
 
     >>> class_colour("Guaranteed"), class_colour("")
-    ('#0072B2', '#8C959F')
+    ('#0060A8', '#8C959F')
     """
     return CLASS_COLOUR.get(qos_class, GREY)
 
@@ -78,8 +79,8 @@ def policy_colour(index: int) -> str:
 def faint(colour: str, alpha: float = 0.25) -> str:
     """The colour let through, as ``#RRGGBBAA``.
 
-    >>> faint("#0072B2", 0.2)
-    '#0072B233'
+    >>> faint("#0060A8", 0.2)
+    '#0060A833'
     """
     return f"{colour}{round(alpha * 255):02X}"
 

@@ -135,7 +135,7 @@ class TestCompare:
 
 class TestOpenMetrics:
     def test_counters_are_in_seconds_under_cadvisors_names(self) -> None:
-        """Counters in usec become seconds to the digit, with labels and a timestamp; the text ends with EOF."""
+        """Microseconds become seconds to the digit, with labels and a timestamp; the text ends with EOF."""
         samples = Samples(
             np.array([0.0, 2.5]),
             (LEAF,),
