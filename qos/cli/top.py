@@ -71,10 +71,8 @@ def top(
         recorder(fs, here, seconds) as one,
         _screen(chosen) as show,
     ):
-        until = seconds
         while not stopped():
-            one.run(stopped, until)
-            until = one.now_seconds + seconds
+            one.run(stopped, seconds)
             show(sorted_rows(top_rows(here, one.window()), sort, reverse=reverse))
             if chosen is not Output.LIVE:
                 break

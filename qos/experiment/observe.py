@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qos.model.node import Node
 
 Stop = Callable[[], bool]
+_STOP_SECONDS: Final = 0.25
 _LIBRARIES: Final = ("qos", "numpy", "pyarrow")
 
 
@@ -48,7 +49,6 @@ class Recorder:
         self._announcer = Announcer(fs, below)
         self._plan = _plan_of(here)
         self._events: list[Event] = []
-        self._next = 0.0
         self._last: Samples | None = None
 
     def close(self) -> None:
@@ -66,25 +66,27 @@ class Recorder:
         """Files that are not of the known format, and why."""
         return self._sampler.unreadable
 
-    def run(self, stop: Stop, until_seconds: float | None = None) -> None:
-        """Record until told to stop, or until a time.
+    def run(self, stop: Stop, for_seconds: float | None = None) -> None:
+        """Record until told to stop, or for a time; a reading is taken at its beginning and at its end.
 
         Args:
             stop: asked at least four times a second.
-            until_seconds: since the recorder was made; None: until ``stop``.
+            for_seconds: from the first reading on; None: until ``stop``.
 
         Raises:
             CgroupError: not permitted.
         """
+        due = self._sampler.sample() + self._interval
+        end = None if for_seconds is None else due - self._interval + for_seconds
         while not stop():
             now = self.now_seconds
-            if until_seconds is not None and now >= until_seconds:
+            if end is not None and now >= end:
                 break
-            if now >= self._next:
+            if now >= due:
                 self._sampler.sample()
-                self._next = max(self._next + self._interval, now)
-            wait = min(self._next, until_seconds or self._next) - self.now_seconds
-            self._look(min(wait, 0.25))
+                due = max(due + self._interval, now)
+            wait = (due if end is None else min(due, end)) - self.now_seconds
+            self._look(min(wait, _STOP_SECONDS))
         self._sampler.sample()
 
     def _look(self, seconds: float) -> None:
