@@ -194,7 +194,7 @@ _DECISIVE: Final = frozenset({
 # Of these only what is nearly a known name is an error: the list is long and grows with every version.
 _ONLY_NEAR: Final = frozenset({"KubeletConfiguration", "Node", "NodeSpec", "NodeStatus", "NodeSystemInfo"})
 
-Unknown = tuple[tuple[str | int, ...], str, Severity, str | None]
+Unknown = tuple[tuple[str | int, ...], Severity, str | None]
 
 
 @cache
@@ -214,7 +214,7 @@ def _typed_fields(type_name: str) -> tuple[tuple[str, str], ...]:
 
 
 def unknown_fields(data: Any, type_name: str, path: tuple[str | int, ...] = ()) -> Iterator[Unknown]:
-    """Every field that the API does not know: its path, name, severity and the nearest known name."""
+    """Every field that the API does not know: its path, severity and the nearest known name."""
     if isinstance(data, list):
         for index, item in enumerate(data):
             yield from unknown_fields(item, type_name, (*path, index))
@@ -227,7 +227,7 @@ def unknown_fields(data: Any, type_name: str, path: tuple[str | int, ...] = ()) 
             if name not in known:
                 close = nearest(name, known)
                 decisive = type_name in _DECISIVE or (close is not None and type_name in _ONLY_NEAR)
-                yield (*path, name), name, "error" if decisive else "warning", close
+                yield (*path, name), "error" if decisive else "warning", close
     for name, type_ in _typed_fields(type_name):
         if name in data:
             yield from unknown_fields(data[name], type_, (*path, name))

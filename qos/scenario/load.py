@@ -49,6 +49,10 @@ class Document:
         """File, line and column of the value at ``path``, or of its key."""
         return self.marks.locate((*self.path, *path), key=key)
 
+    def field(self, path: Sequence[str | int]) -> str:
+        """The field at ``path`` as people write it, from the top of the file's document."""
+        return field_text((*self.path, *path))
+
     def items(self, field: str, defaults: dict[str, Any]) -> Iterator[Document]:
         """The items of a list field as documents of their own; ``defaults`` fill keys an item lacks."""
         items = self.data[field]
@@ -202,3 +206,18 @@ def _read(file: str, stdin: BinaryIO | None) -> bytes:
             _too_large(MAX_BYTES), source=SourceRef("<stdin>"), expected="several smaller inputs"
         )
     return raw
+
+
+def field_text(path: Sequence[str | int]) -> str:
+    """A path as people write it.
+
+    >>> field_text(("spec", "containers", 0, "resources", "limits", "cpu"))
+    'spec.containers[0].resources.limits.cpu'
+    """
+    text = ""
+    for step in path:
+        if isinstance(step, int) or "." in step or "/" in step:
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text

@@ -14,7 +14,7 @@ from qos.scenario.known_fields import nearest
 from qos.scenario.kubelet_checks import check_kubelet
 from qos.scenario.load import Document, FieldPath
 from qos.scenario.manifest import read_manifests
-from qos.scenario.validation import error_at, field_text, named_in, one_or_all, unknown_field_errors, validate
+from qos.scenario.validation import error_at, named_in, one_or_all, unknown_field_errors, validate
 
 MAX_NODES: Final = 100_000
 _OURS: Final = frozenset({"kubelet", "disks", "linkBitsPerSecond", "count"})
@@ -147,5 +147,5 @@ def _inline(document: Document, entry: dict[str, Any], path: FieldPath) -> Node:
     check_kubelet(node.kubelet, document, (*path, "kubelet"))
     if not node.metadata.name:
         raise error_at(document, (*path, "metadata", "name"), "is missing", "a name")
-    check_capacity(node, document.locate((*path, "status")), field_text((*path, "status", "capacity")))
+    check_capacity(node, document.locate((*path, "status")), document.field((*path, "status", "capacity")))
     return node

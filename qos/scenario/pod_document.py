@@ -12,7 +12,6 @@ from qos.scenario.load import Document, FieldPath
 from qos.scenario.resource_checks import resource_problems
 from qos.scenario.validation import (
     error_at,
-    field_text,
     one_or_all,
     problem_errors,
     unknown_field_errors,
@@ -129,7 +128,7 @@ def _templates(document: Document, template: FieldPath) -> list[InputError]:
                     if "{{" in str(container.get("image")):
                         suspects.append((*pod_spec, field, index, "image"))
     return [
-        template_error(document.locate(path)).at(field=field_text(path))
+        template_error(document.locate(path)).at(field=document.field(path))
         for path in suspects
         if "{{" in str(_value(document.data, path))
     ]
@@ -153,7 +152,7 @@ def _replicas(document: Document, kind: WorkloadKind, errors: list[InputError]) 
     if replicas is None:
         return 1
     if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 0:
-        source, field = document.locate(kind.replicas), field_text(kind.replicas)
+        source, field = document.locate(kind.replicas), document.field(kind.replicas)
         if "{{" in str(replicas):
             errors.append(template_error(source).at(field=field))
         else:

@@ -124,6 +124,8 @@ def _columns(table: pd.DataFrame, trace: Trace) -> tuple[list[float], list[float
                 value=name,
                 expected="one of " + ", ".join(map(str, table.columns)),
             )
+    if table.empty:
+        return [], []
     return _seconds(table[time_name]), [float(value) for value in table[value_name]]
 
 

@@ -46,11 +46,21 @@ def validate(model: type[_Model], data: Any, document: Document, prefix: FieldPa
 
 
 def error_at(
-    document: Document, path: FieldPath, problem: str, expected: str, *, key: bool = False, **value: Any
+    document: Document,
+    path: FieldPath,
+    problem: str,
+    expected: str | None,
+    *,
+    key: bool = False,
+    **value: Any,
 ) -> InputError:
     """The error for one field of a document; ``value=`` where a value is to blame."""
     return InputError(
-        problem, source=document.locate(path, key=key), field=field_text(path), expected=expected, **value
+        problem,
+        source=document.locate(path, key=key),
+        field=document.field(path),
+        expected=expected,
+        **value,
     )
 
 
@@ -111,39 +121,22 @@ def _input_error(
     where = (*prefix, *path)
     kind = details["type"]
     if kind == "extra_forbidden":
-        return InputError(
-            "unknown field",
-            source=document.locate(where, key=True),
-            field=field_text(where),
-            expected=_known_names(model, details["loc"]),
-        )
+        return error_at(document, where, "unknown field", _known_names(model, details["loc"]), key=True)
     if kind.startswith("union_tag"):
-        return _wrong_tag(details, where, value, document)
-    source = document.locate(where)
+        tag = str(details.get("ctx", {}).get("discriminator", "")).strip("'")
+        choices = "one of " + ", ".join(_tags(_model_at(model, details["loc"]), tag))
+        if not isinstance(value, dict) or tag not in value:
+            return error_at(document, (*where, tag), "is missing", f"{tag}: {choices}")
+        return error_at(document, (*where, tag), "is not known", choices, value=value[tag])
     if kind == "missing":
         missing = details["loc"][-1]
-        return InputError(
-            "is missing", source=source, field=field_text((*where, missing)), expected=f"{missing}: …"
-        )
+        return error_at(document, (*where, missing), "is missing", f"{missing}: …")
     if isinstance(value, str) and "{{" in value:
-        return template_error(source).at(field=field_text(where))
+        return template_error(document.locate(where)).at(field=document.field(where))
+    shown: dict[str, Any] = {} if isinstance(value, dict | list) else {"value": value}
     if kind in _MUST_BE:
-        problem, expected = "is of the wrong type", _MUST_BE[kind]
-    else:
-        problem, expected = _sentence(details), None
-    shown = {} if isinstance(value, dict | list) else {"value": value}
-    return InputError(problem, source=source, field=field_text(where), expected=expected, **shown)
-
-
-def _wrong_tag(details: ErrorDetails, where: FieldPath, value: Any, document: Document) -> InputError:
-    """The error for a member of a union that is not told, or not known, by its tag."""
-    context = details.get("ctx", {})
-    tag = str(context.get("discriminator", "")).strip("'")
-    choices = ", ".join(str(context.get("expected_tags", "its kind")).replace("'", "").split(", "))
-    path = (*where, tag)
-    if not isinstance(value, dict) or tag not in value:
-        return error_at(document, path, "is missing", f"{tag}: one of {choices}")
-    return error_at(document, path, "is not known", f"one of {choices}", value=value[tag])
+        return error_at(document, where, "is of the wrong type", _MUST_BE[kind], **shown)
+    return error_at(document, where, _sentence(details), None, **shown)
 
 
 def _sentence(details: ErrorDetails) -> str:
@@ -158,34 +151,47 @@ def _sentence(details: ErrorDetails) -> str:
 
 def _known_names(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
     """What an unknown field may have meant, from the model that refused it; ``path`` may name a tag."""
-    owner: Any = model
-    for step in path[:-1]:
-        owner = _field_model(owner, step)
-    if owner is None or isinstance(owner, frozenset):
+    owners = _model_at(model, path[:-1])
+    if len(owners) != 1:
         return None
-    names = {field.alias or name: None for name, field in owner.model_fields.items()}
+    names = {field.alias or name: None for name, field in owners[0].model_fields.items()}
     close = nearest(str(path[-1]), names)
     return repr(close) if close else "one of " + ", ".join(names)
 
 
-def _field_model(owner: Any, step: str | int) -> Any:
-    """The model in the annotation of a field, or of a union the one with this tag; the owner for an index."""
-    if owner is None or isinstance(step, int):
-        return owner
-    if isinstance(owner, frozenset):
-        return next((each for each in owner if step in _defaults(each)), None)
-    for name, field in owner.model_fields.items():
-        if step in {name, field.alias}:
-            found = frozenset(_models_in(field.annotation))
-            return found if len(found) > 1 else next(iter(found), None)
-    return None
+_Models = tuple[type[BaseModel], ...]
+
+
+def _model_at(model: type[BaseModel], path: Sequence[str | int]) -> _Models:
+    """The model, or members of a union, that a path of pydantic's leads to; none where it is plain data."""
+    owners: _Models = (model,)
+    for step in path:
+        if isinstance(step, int):
+            continue
+        if len(owners) > 1:
+            owners = tuple(each for each in owners if step in _defaults(each))
+        else:
+            fields = owners[0].model_fields.items() if owners else ()
+            found = [field for name, field in fields if step in {name, field.alias}]
+            owners = tuple(_models_in(found[0].annotation)) if found else ()
+    return owners
 
 
 def _defaults(model: type[BaseModel]) -> list[Any]:
     return [field.default for field in model.model_fields.values()]
 
 
-def _models_in(annotation: Any) -> Iterator[Any]:
+def _tags(models: _Models, discriminator: str) -> list[str]:
+    """The value of the discriminator in each member of a union."""
+    return [
+        str(field.default)
+        for model in models
+        for name, field in model.model_fields.items()
+        if discriminator in {name, field.alias}
+    ]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
         return
@@ -202,27 +208,8 @@ def unknown_field_errors(
     data: Any = document.data
     for step in prefix:
         data = data[step]
-    for path, name, severity, close in unknown_fields(data, type_name, prefix):
-        error = InputError(
-            f"unknown field {name!r}",
-            source=document.locate(path, key=True),
-            field=field_text(path),
-            expected=repr(close) if close else "a field that the Kubernetes API knows here",
-        )
+    for path, severity, close in unknown_fields(data, type_name, prefix):
+        expected = repr(close) if close else "a field that the Kubernetes API knows here"
+        error = error_at(document, path, "unknown field", expected, key=True)
         (errors if severity == "error" else warnings).append(error)
     return errors, warnings
-
-
-def field_text(path: Sequence[str | int]) -> str:
-    """A path as people write it.
-
-    >>> field_text(("spec", "containers", 0, "resources", "limits", "cpu"))
-    'spec.containers[0].resources.limits.cpu'
-    """
-    text = ""
-    for step in path:
-        if isinstance(step, int) or "." in step or "/" in step:
-            text += f"[{step}]"
-        else:
-            text += f".{step}" if text else step
-    return text
