@@ -59,16 +59,25 @@ class Enforcer:
         boot_id: of this boot; a record of another boot is of a tree that is gone.
         spell: a cgroup's name in the driver's spelling; None: as it is.
         root: the tree's root, for messages and so that a record is not used for another tree.
+        driver_resets: files the driver puts back by itself (:data:`enforcer.systemd.RESET_BY_SYSTEMD`).
     """
 
     def __init__(
-        self, tree: Tree, store: StateStore, *, boot_id: str, spell: Spell | None = None, root: str = ""
+        self,
+        tree: Tree,
+        store: StateStore,
+        *,
+        boot_id: str,
+        spell: Spell | None = None,
+        root: str = "",
+        driver_resets: frozenset[str] = frozenset(),
     ) -> None:
         self._tree = tree
         self._store = store
         self._boot_id = boot_id
         self._spell: Spell = spell or str
         self._root = root
+        self._driver_resets = driver_resets
 
     def record(self) -> Record:
         """What qos did to this tree so far; empty after a reboot.
@@ -160,7 +169,7 @@ class Enforcer:
         wanted, notes = _enforceable(wanted, offered)
         planned = {path: cgroup for path, cgroup in wanted.items() if not cgroup.given_back}
         needs = needs_of(planned, [name for name in ACCOUNTED if name in offered])
-        view = look(self._tree, wanted, record, prune=prune)
+        view = look(self._tree, wanted, record, prune=prune, driver_resets=self._driver_resets)
         if prune:
             _refuse_populated(self._tree, view)
         enable = enabling(self._tree, view, record, needs)

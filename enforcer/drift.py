@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -147,8 +147,23 @@ def _given_back(file: str, value: OwnedValue) -> str | None:
     return default_text(file) if value.before is None else value.before
 
 
-def look(tree: Tree, wanted: dict[str, Wanted], record: Record, *, prune: bool) -> View:
+def look(
+    tree: Tree,
+    wanted: dict[str, Wanted],
+    record: Record,
+    *,
+    prune: bool,
+    driver_resets: frozenset[str] = frozenset(),
+) -> View:
     """Read every wanted file of every wanted cgroup once.
+
+    Args:
+        tree: where to look.
+        wanted: path → the cgroup as it shall be.
+        record: what qos did so far.
+        prune: whether recorded cgroups that are not wanted are surplus.
+        driver_resets: files that the driver puts back to the kernel's default by itself; that is drift to
+            be repaired, nobody's conflict.
 
     Raises:
         CgroupError: a file cannot be read.
@@ -181,6 +196,8 @@ def look(tree: Tree, wanted: dict[str, Wanted], record: Record, *, prune: bool) 
                 continue  # the controller is on and this kernel has no such file: nothing to limit
             value = owned.values.get(file) if owned else None
             difference = _compare(path, cgroup, file, text, live, value)
+            if difference is not None and file in driver_resets and live == default_text(file):
+                difference = replace(difference, foreign=False)
             if difference is not None:
                 view.differences.append(difference)
     if prune:

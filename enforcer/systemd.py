@@ -23,9 +23,13 @@ RESET_BY_SYSTEMD: Final = frozenset({"memory.oom.group"})
 (systemd 252 and later); the next apply, or ``qos apply --watch``, writes them again."""
 
 _SUFFIX: Final = ".slice"
-_ACCOUNTING: Final[tuple[Property, ...]] = tuple(
-    (f"{name}Accounting", ("b", True)) for name in ("CPU", "Memory", "Tasks", "IO")
+_CONTROLLERS: Final[tuple[Property, ...]] = (
+    ("CPUWeight", ("t", 100)),
+    ("IOWeight", ("t", 100)),
+    ("MemoryAccounting", ("b", True)),
+    ("TasksAccounting", ("b", True)),
 )
+"""The kernel's defaults, said aloud: a controller that no property asks for systemd switches off above."""
 
 
 class SystemdFS(CgroupFS):
@@ -51,7 +55,7 @@ class SystemdFS(CgroupFS):
         """
         unit = self._slice(cgroup)
         try:
-            return self._bus.start(unit, (("Description", ("s", f"qos {unit}")), *_ACCOUNTING))
+            return self._bus.start(unit, (("Description", ("s", f"qos {unit}")), *_CONTROLLERS))
         except SystemdError as error:
             raise CgroupError(str(self.root / cgroup), None, str(error)) from error
 
