@@ -46,10 +46,10 @@ class EvictionAgent:
         thresholds: as :func:`qos.agent.thresholds.parse_thresholds` gives them.
         pressure_transition_period_seconds: how long a condition stays after it was last seen.
         max_pod_grace_period_seconds: most grace a soft threshold gives (``evictionMaxPodGracePeriod``).
+        period_seconds: how often to look; the kubelet's 10 s cannot be set there.
     """
 
     name = "eviction"
-    period_seconds = MONITORING_INTERVAL_SECONDS
 
     def __init__(
         self,
@@ -59,7 +59,9 @@ class EvictionAgent:
         *,
         pressure_transition_period_seconds: float = 300.0,
         max_pod_grace_period_seconds: float = 0.0,
+        period_seconds: float = MONITORING_INTERVAL_SECONDS,
     ) -> None:
+        self.period_seconds = period_seconds
         self._node = node
         self._pods = tuple(pods)
         self._thresholds = tuple(thresholds)

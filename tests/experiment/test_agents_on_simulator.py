@@ -52,7 +52,8 @@ def _events(seen: Observed, *kinds: str) -> list[tuple[float, str, CgroupName]]:
 
 
 def _leak(start: str, rate: str) -> dict[str, Any]:
-    return {"memory": {"anon": {"start": start, "growPerSecond": rate, "growAt": "1s", "limit": "4Gi"}}}
+    anon = {"start": start, "growPerSecond": rate, "growAt": "1s", "limit": "4Gi"}
+    return {"memory": {"anon": anon}, "cpu": {"shape": "constant", "cpu": "100m", "threads": 1}}
 
 
 def test_a_slow_leak_is_evicted_before_the_kernel_kills() -> None:
