@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test judges by the clock: a busy machine is no failure.
+settings.register_profile("qos", deadline=None)
+settings.load_profile("qos")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
