@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qos.errors import InputError
 from qos.model.cgroup import CgroupName
 from qos.model.sample import Samples
 from qos.simulate.layout import (
@@ -79,9 +80,53 @@ backlog, for all shapes but spin; arrived, completed and lost count requests and
 """
 
 
-def to_samples(rows: NDArray[np.float64], times: NDArray[np.float64], names: Sequence[CgroupName]) -> Samples:
-    """Rows (T, C, COUNTERS) of the engine as Samples; values are whole, as files have them."""
-    columns: dict[str, Any] = {
-        name: np.rint(rows[:, :, counter] * factor) for name, (counter, factor) in COLUMNS.items()
-    }
-    return Samples(times, tuple(names), columns, "simulated")
+_CHUNK_VALUES: Final = 4_000_000
+"""Readings are converted in pieces of this many numbers, so that a long run needs no second copy of all."""
+
+
+class Readings:
+    """Readings taken and not yet handed out.
+
+    Args:
+        columns: the columns wanted, None for all.
+
+    Attributes:
+        picked: (K,) the engine's counter of each column.
+
+    Raises:
+        InputError: no such column.
+    """
+
+    def __init__(self, columns: Sequence[str] | None) -> None:
+        self._columns = tuple(COLUMNS) if columns is None else tuple(columns)
+        for name in self._columns:
+            if name not in COLUMNS:
+                msg = "the simulated kernel has no such column"
+                raise InputError(msg, field="columns", value=name, expected=", ".join(COLUMNS))
+        self.picked = np.array([COLUMNS[name][0] for name in self._columns], dtype=np.int64)
+        self._parts: list[Samples] = []
+
+    def rows_at_once(self, cgroups: int) -> int:
+        """How many readings to take before they are converted."""
+        return max(1, _CHUNK_VALUES // max(1, cgroups * len(self._columns)))
+
+    def room(self, count: int, cgroups: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Arrays for ``count`` readings (count, K, C) and their times (count,)."""
+        return np.empty((count, len(self._columns), cgroups)), np.empty(count)
+
+    def add(self, rows: NDArray[np.float64], times: NDArray[np.float64], names: Sequence[CgroupName]) -> None:
+        """Keep rows (T, K, C) of the engine as Samples; values are whole, as files have them."""
+        if len(times):
+            values = {
+                name: np.rint(rows[:, place] * COLUMNS[name][1]) for place, name in enumerate(self._columns)
+            }
+            self._parts.append(Samples(times.copy(), tuple(names), values, "simulated"))
+
+    def newest_seconds(self) -> float:
+        """Time of the newest reading kept, -1 if there is none."""
+        return float(self._parts[-1].times[-1]) if self._parts else -1.0
+
+    def take(self) -> Samples:
+        """All readings kept, which are then forgotten."""
+        parts, self._parts = self._parts, []
+        return Samples.concat(parts)

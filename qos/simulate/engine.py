@@ -56,7 +56,9 @@ class State(NamedTuple):
     machine: Any  # (MACHINE_FIELDS,)
     killed: Any  # (H + 1,) scratch
     counters: Any  # (C, COUNTERS)
-    rows: Any  # (T, C, COUNTERS) readings to be filled
+    row: Any  # (C, COUNTERS) scratch
+    picked: Any  # (K,) counters that are read
+    rows: Any  # (T, K, C) readings to be filled
     row_times: Any  # (T,)
     done: Any  # COMPLETION rows to be filled
     log: Any  # EVENT rows to be filled
@@ -209,8 +211,9 @@ def take_reading(state: Any) -> None:
     clock = state.clock
     row = int(clock[ROWS])
     read_row(
-        state.nodes, state.sources, state.groups, state.holders, state.counters, state.rows[row], state.keys
-    )
+        state.nodes, state.sources, state.keys, state.groups, state.holders, state.counters,
+        state.row, state.picked, state.rows[row],
+    )  # fmt: skip
     state.row_times[row] = clock[NEXT_SAMPLE]
     clock[ROWS] += 1.0
     clock[NEXT_SAMPLE] = (math.floor(clock[NEXT_SAMPLE] / clock[INTERVAL] + 0.5) + 1.0) * clock[INTERVAL]
@@ -249,8 +252,8 @@ def run(until: float, state: Any) -> int:
             status = NEED_EVENTS
         if status != FINISHED:
             break
-        sampling = clock[NEXT_SAMPLE] <= now + EPSILON
         ending = now >= until - EPSILON
+        sampling = clock[NEXT_SAMPLE] <= now + EPSILON
         if clock[NEXT_MEMORY] <= now + EPSILON or sampling or ending:
             killed_before = clock[DEATHS]
             event_rows = step_memory(state, event_rows, now)

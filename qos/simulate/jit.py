@@ -71,6 +71,8 @@ def _compile(function: Callable[..., Any], **options: bool) -> Any:
     before = _CONFIG.CACHE_DIR
     _CONFIG.CACHE_DIR = str(_CACHE)  # read while the decorator is applied, and only then
     try:
-        return njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+        return njit(
+            cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False, **options
+        )(function)
     finally:
         _CONFIG.CACHE_DIR = before

@@ -17,7 +17,7 @@ from qos.model.profile import Version
 from qos.model.sample import Completions, Samples, Source
 from qos.model.workload import Workload
 from qos.simulate import engine
-from qos.simulate.account import to_samples
+from qos.simulate.account import Readings
 from qos.simulate.demand import demand_of, seed_of
 from qos.simulate.events import describe
 from qos.simulate.holders import Holders
@@ -26,7 +26,6 @@ from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTA
 from qos.simulate.oom import end
 from qos.simulate.pids import allowed_tasks
 from qos.simulate.pools import KEPT_FIELDS, pools_of
-from qos.simulate.reading import read_row
 from qos.simulate.serve import stop
 from qos.simulate.sources import Sources
 from qos.simulate.tree import index_of, link, link_memory, order, set_cpu, set_memory
@@ -44,6 +43,7 @@ class SimKernel:
         swap_bytes: swap of the machine.
         seed: of all that is random: arrivals and costs of requests.
         sample_interval_seconds: how often a reading is taken; the first is of time 0.
+        columns: which columns readings have, None for all: long runs of large machines need less memory.
         kernel_version: whose behaviour is meant where versions differ.
         fluid_period_seconds: shapes that submit work at least this often are a steady rate, without
             bursts of their own; 0 makes every burst an event.
@@ -65,6 +65,7 @@ class SimKernel:
         swap_bytes: int = 0,
         seed: int = 0,
         sample_interval_seconds: float = 1.0,
+        columns: Sequence[str] | None = None,
         kernel_version: Version = (6, 12),
         fluid_period_seconds: float = 0.02,
         fault_bytes_per_second: float = 2.0 * 2**30,
@@ -86,7 +87,7 @@ class SimKernel:
         self._sources = Sources()
         self._holders = Holders()
         self._starts: dict[CgroupName, int] = {}
-        self._parts: list[Samples] = []
+        self._readings = Readings(columns)
         self._events: list[Event] = []
         self._done: list[tuple[tuple[CgroupName, ...], NDArray[Any]]] = []
         self._done_room = np.zeros(_ROOM, dtype=COMPLETION)
@@ -161,43 +162,21 @@ class SimKernel:
     def advance(self, seconds: float) -> None:
         """Compute the next ``seconds``; a reading is taken at every sampling interval."""
         until = self.now_seconds + seconds
-        sources, holders, clock = self._sources, self._holders, self._clock
-        killed = np.zeros(len(holders.names) + 1, dtype=np.int64)
-        sources.refill(until)
-        needed = len(sources.keys) + len(sources.records)
-        if len(self._done_room) < 2 * needed:
-            self._done_room = np.zeros(2 * needed, dtype=COMPLETION)
-        room = int(max(0.0, until - clock[engine.NEXT_SAMPLE]) / clock[engine.INTERVAL]) + 2
-        rows = np.empty((room, len(self._names), COUNTERS))
-        times = np.empty(room)
-        clock[engine.ROWS] = 0
-        state = engine.State(
-            clock, self._nodes, self._pools, self._may_use, self._scratch,
-            sources.records, sources.feed_times, sources.feed_values, sources.keys, sources.arrivals,
-            self._groups, holders.records, holders.times, holders.values, self._machine, killed,
-            self._counters, rows, times, self._done_room, self._log,
-        )  # fmt: skip
+        at_once = self._readings.rows_at_once(len(self._names))
         while True:
-            status = engine.run(until, state)
-            self._empty_buffers()
-            if status == engine.FINISHED:
+            enough = self._clock[engine.NEXT_SAMPLE] + (at_once - 1) * self._clock[engine.INTERVAL]
+            self._run(min(until, float(enough)))
+            if enough >= until:
                 break
-        used = int(clock[engine.ROWS])
-        if used:
-            self._parts.append(to_samples(rows[:used], times[:used], self._names))
 
     def read(self) -> Samples:
         """The readings since the last call; the last row is of now. ROOT ("") is the whole machine."""
-        if not self._parts or self._parts[-1].times[-1] < self.now_seconds:
-            row = np.empty((1, len(self._names), COUNTERS))
-            read_row(
-                self._nodes, self._sources.records, self._groups, self._holders.records, self._counters,
-                row[0], self._sources.keys,
-            )  # fmt: skip
-            self._parts.append(to_samples(row, np.array([self.now_seconds]), self._names))
-        samples = Samples.concat(self._parts)
-        self._parts = []
-        return samples
+        if self._readings.newest_seconds() < self.now_seconds:
+            due = self._clock[engine.NEXT_SAMPLE]
+            self._clock[engine.NEXT_SAMPLE] = self.now_seconds
+            self._run(self.now_seconds)
+            self._clock[engine.NEXT_SAMPLE] = due
+        return self._readings.take()
 
     def events(self) -> Sequence[Event]:
         """What happened since the last call, in order of time."""
@@ -240,6 +219,30 @@ class SimKernel:
             self._end(name)
         self._tell("killed", cgroup, f"all tasks killed, in {len(below)} cgroups")
 
+    def _run(self, until: float) -> None:
+        """Let the engine run, and take what it fills its buffers with."""
+        sources, holders, clock, cgroups = self._sources, self._holders, self._clock, len(self._names)
+        sources.refill(until)
+        needed = 2 * (len(sources.keys) + len(sources.records))
+        if len(self._done_room) < needed:
+            self._done_room = np.zeros(needed, dtype=COMPLETION)
+        count = int(max(0.0, until - clock[engine.NEXT_SAMPLE]) / clock[engine.INTERVAL]) + 2
+        rows, times = self._readings.room(count, cgroups)
+        killed = np.zeros(len(holders.names) + 1, dtype=np.int64)
+        clock[engine.ROWS] = 0
+        state = engine.State(
+            clock, self._nodes, self._pools, self._may_use, self._scratch,
+            sources.records, sources.feed_times, sources.feed_values, sources.keys, sources.arrivals,
+            self._groups, holders.records, holders.times, holders.values, self._machine, killed,
+            self._counters, np.empty((cgroups, COUNTERS)), self._readings.picked, rows, times,
+            self._done_room, self._log,
+        )  # fmt: skip
+        while engine.run(until, state) != engine.FINISHED:
+            self._empty_buffers()
+        self._empty_buffers()
+        used = int(clock[engine.ROWS])
+        self._readings.add(rows[:used], times[:used], self._names)
+
     def _find(self, cgroup: CgroupName) -> int:
         if cgroup not in self._index:
             msg = f"cgroup {cgroup}: is not there"
@@ -269,9 +272,11 @@ class SimKernel:
         """End a leaf's processes; requests waiting and in service are lost, anonymous memory is freed."""
         node = self._index[cgroup]
         if cgroup in self._sources.names:
-            record = self._sources.records[self._sources.names.index(cgroup)]
-            if record["alive"]:
-                stop.py_func(record, self._nodes[node], self._counters[node])
+            place = self._sources.names.index(cgroup)
+            sources = self._sources.records.view(np.recarray)
+            if sources[place].alive:
+                nodes = self._nodes.view(np.recarray)  # the interpreted function needs fields as attributes
+                stop.py_func(sources[place], nodes[node], self._counters[node])
         if self._is_running(cgroup):
             end(self._groups, self._holders.records, self._holders.names.index(cgroup))
         self._clock[engine.NEXT_MEMORY] = self.now_seconds
@@ -288,8 +293,8 @@ class SimKernel:
         groups = link_memory(nodes)
         counters = np.zeros((len(names), COUNTERS))
         index = dict(index_of(names))
-        kept = ("frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle", "burn", "width",
-                "throttled", "last_throttled")  # fmt: skip
+        kept = ("frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle",
+                "burn", "width", "throttled", "last_throttled")  # fmt: skip
         held = ("anon", "file", "active", "swap", "usage", "peak", "swap_peak")
         for name, old in self._index.items():
             place = index.get(name)

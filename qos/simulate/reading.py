@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from qos.simulate.jit import compiled
+from qos.simulate.jit import inner
 from qos.simulate.layout import BACKLOG, COUNTERS, FIRST_LOCAL, REQUESTS
 from qos.simulate.memory import write_memory
 
 
-@compiled
-def read_row(nodes: Any, sources: Any, groups: Any, holders: Any, counters: Any, row: Any, keys: Any) -> None:
-    """Write one reading: the counters of every cgroup with those of its descendants."""
+@inner
+def read_row(
+    nodes: Any,
+    sources: Any,
+    keys: Any,
+    groups: Any,
+    holders: Any,
+    counters: Any,
+    row: Any,
+    picked: Any,
+    out: Any,
+) -> None:
+    """Write one reading: the counters of every cgroup with those of its descendants.
+
+    ``row`` (C, COUNTERS) is scratch; ``out`` (K, C) receives the counters ``picked`` (K,).
+    """
     for index in range(len(nodes)):
         for column in range(COUNTERS):
             row[index, column] = counters[index, column]
@@ -28,4 +41,7 @@ def read_row(nodes: Any, sources: Any, groups: Any, holders: Any, counters: Any,
         above = nodes[index].parent
         for column in range(FIRST_LOCAL):
             row[above, column] += row[index, column]
-        row[above, BACKLOG] += row[index, BACKLOG]
+    for place in range(len(picked)):
+        column = picked[place]
+        for index in range(len(nodes)):
+            out[place, index] = row[index, column]

@@ -95,8 +95,9 @@ def test_the_books_balance(machine: tuple[Cgroups, Shapes, int]) -> None:
     for name in cgroups:
         children = [other for other in cgroups if other.rpartition("/")[0] == name]
         if children:
-            total = sum(samples.column("cpu_stat_usage_usec", child)[-1] for child in children)
-            assert samples.column("cpu_stat_usage_usec", name)[-1] == pytest.approx(total, abs=len(children))
+            for column in ("cpu_stat_usage_usec", "sim_backlog_usec", "sim_demand_usec"):
+                total = sum(samples.column(column, child)[-1] for child in children)
+                assert samples.column(column, name)[-1] == pytest.approx(total, abs=len(children))
 
 
 @many
