@@ -39,11 +39,11 @@ def simulate(
     Example: qos simulate scenarios/contention.yaml
     """
     from qos.cli.table import text_table, wrapped
+    from qos.experiment.simulate import load
     from qos.experiment.simulate import simulate as run
     from qos.experiment.tell import TABLE_HEADERS, table_rows, tell, write_results
-    from qos.scenario.scenario import load_scenario
 
-    loaded = load_scenario(scenario)
+    loaded = load(scenario)
     with _progress() as progress:
         recordings = run(
             loaded,

@@ -13,12 +13,12 @@ from qos.check.baseline import compare, figures, from_text, to_text
 from qos.check.expectations import evaluate
 from qos.check.outcome import Outcome, of_verdicts
 from qos.errors import InputError, SourceRef
-from qos.experiment.simulate import simulate
+from qos.experiment.simulate import load, simulate
 from qos.model.sample import Recording
 from qos.record.store import write_text
 from qos.record.summarize import summarize
 from qos.scenario.load import read_bytes, read_documents
-from qos.scenario.scenario import Scenario, load_scenario
+from qos.scenario.scenario import Scenario
 
 SEEDS: Final = 3
 _KIND: Final = "Scenario"
@@ -78,7 +78,7 @@ def find_scenarios(paths: Sequence[str]) -> list[str]:
 
 def check_scenario(path: str, options: CheckOptions) -> list[Outcome]:
     """Outcomes of one scenario: its promises, then its baseline."""
-    scenario = load_scenario(path)
+    scenario = load(path)
     count = options.seeds if is_random(scenario) else 1
     runs = [run for seed in range(count) for run in simulate(scenario, seed=scenario.seed + seed)]
     outcomes = promises(scenario, runs)

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from qos.experiment.admission import as_stored
-from qos.experiment.agents import build_agents
+from qos.experiment.agents import NAMES, build_agents
 from qos.experiment.drive import Driver
 from qos.model.cgroup import CgroupName
 from qos.model.pod import CPU, MEMORY
 from qos.model.quantity import Quantity
 from qos.model.sample import Recording
 from qos.model.workload import Workload
-from qos.policy.registry import find_policy, plan_node
+from qos.policy.registry import find_policy, plan_node, policy_names
+from qos.scenario.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
     from qos.model.plan import Plan
     from qos.policy.base import ContainerDetails, PlanDetails, PodDetails
-    from qos.scenario.scenario import Scenario
 
 Progress = Callable[[str, float], None]
 _LIBRARIES: Final = ("qos", "numpy", "numba")
 _ZERO: Final = Quantity.parse("0")
 BASELINE: Final = "uncontended"
+
+
+def load(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> Scenario:
+    """The scenario of a file, its policies and agents known to exist.
+
+    Raises:
+        qos.errors.InputError: something is wrong; InputErrors where several things are.
+    """
+    return load_scenario(path, known_policies=policy_names(), known_agents=NAMES, stdin=stdin)
 
 
 def simulate(
@@ -40,7 +50,7 @@ def simulate(
     """Run a scenario on the simulated kernel, once for each policy.
 
     Args:
-        scenario: as :func:`qos.scenario.scenario.load_scenario` gives it.
+        scenario: as :func:`load` gives it.
         policies: names to run instead of the scenario's own.
         seed: instead of the scenario's own.
         baseline: also run each request-driven workload alone under the first policy, to compare with.
