@@ -30,8 +30,8 @@ class Clock(Protocol):
     def used(self) -> float:
         """CPU seconds since the clock was started."""
 
-    def begin(self, *, waited: bool) -> None:
-        """To be called before each piece of work."""
+    def begin(self, cost_seconds: float, *, waited: bool) -> None:
+        """To be called before each piece of work of ``cost_seconds``."""
 
 
 class ThreadClock:
@@ -44,7 +44,7 @@ class ThreadClock:
         """CPU seconds since the clock was started."""
         return time.thread_time() - self._zero
 
-    def begin(self, *, waited: bool) -> None:
+    def begin(self, cost_seconds: float, *, waited: bool) -> None:
         """Nothing to do: waiting does not count."""
 
 
@@ -71,11 +71,14 @@ class GapClock:
         self._last = now
         return self._used
 
-    def begin(self, *, waited: bool) -> None:
-        """Leave out the time that was waited, and come back to the kernel's count if far from it."""
-        billed = time.thread_time() - self._zero
-        if abs(billed - self._used) > 2.0 * self._tick:
-            self._used = billed
+    def begin(self, cost_seconds: float, *, waited: bool) -> None:
+        """Leave out the time that was waited, and come back to the kernel's count if far from it.
+
+        At most half of a piece at a time: each shall still take about as long as it costs.
+        """
+        ahead = time.thread_time() - self._zero - self._used
+        if abs(ahead) > 2.0 * self._tick:
+            self._used += min(max(ahead, -0.5 * cost_seconds), 0.5 * cost_seconds)
         if waited:
             self._last = time.monotonic()
 
@@ -154,7 +157,7 @@ def serve(queue: int, results: int, start: float, clock: Clock) -> None:
         wait = start + arrival - time.monotonic()
         if wait > 0.0:
             time.sleep(wait)
-        clock.begin(waited=wait > 0.0)
+        clock.begin(cost, waited=wait > 0.0)
         given += cost
         burner.burn_to(given)
         os.write(results, RECORD.pack(arrival, time.monotonic() - start - arrival))

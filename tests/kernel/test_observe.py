@@ -116,7 +116,7 @@ class TestWatch:
     def test_an_oom_kill_is_announced_and_is_in_the_reading_before_the_cgroup_goes(
         self, fs: CgroupFS, make: Make, start: Start
     ) -> None:
-        """The reading taken when the kernel wakes the watcher has the kill, though the cgroup is gone next."""
+        """The reading taken when the watcher is woken has the kill, though the cgroup is gone next."""
         make("a", {"memory.max": "16777216"})
         with Watch(fs, {A: "a"}) as watch, Sampler(fs, {A: "a"}) as sampler:
             child = start("a", hold(64 << 20))

@@ -1,0 +1,204 @@
+"""Calibrated load on a real kernel: what the kernel counts is what was asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from conftest import cpu_usage_usec, wait_until
+
+from enforcer.cgroupfs import CgroupFS
+from enforcer.control import kill
+from enforcer.load import LoadProcess, Overhead, start_load
+from qos.experiment.load import cpu_demand
+from qos.model.cgroup import CgroupName
+from qos.model.workload import (
+    Anon,
+    Batch,
+    Cache,
+    Constant,
+    CpuShape,
+    IoShape,
+    MemoryShape,
+    OnOff,
+    Requests,
+    Spin,
+    Workload,
+)
+
+Make = Callable[..., str]
+
+
+@dataclass
+class Running:
+    """A load that was started, and the CPU time its cgroup had used then."""
+
+    fs: CgroupFS
+    cgroup: str
+    load: LoadProcess
+    overhead: Overhead
+
+    def cpu_seconds(self) -> float:
+        """CPU time used since the start."""
+        return cpu_usage_usec(self.fs, self.cgroup) / 1e6 - self.overhead.cpu_seconds
+
+
+Begin = Callable[[Sequence[tuple[str, Workload]]], list[Running]]
+
+
+@pytest.fixture
+def begin(fs: CgroupFS) -> Iterator[Begin]:
+    """Starts loads in cgroups of the test, all at one moment; they are killed after it."""
+    started: list[Running] = []
+
+    def start(wanted: Sequence[tuple[str, Workload]], **options: object) -> list[Running]:
+        loads = [
+            (cgroup, start_load(fs, cgroup, work, cpu_demand(work, 1, CgroupName(cgroup), 0), **options))  # type: ignore[arg-type]
+            for cgroup, work in wanted
+        ]
+        for _, load in loads:
+            load.wait_ready()
+        moment = time.monotonic() + 0.1
+        started.extend(Running(fs, cgroup, load, load.go(moment)) for cgroup, load in loads)
+        time.sleep(max(0.0, moment - time.monotonic()))
+        return started[-len(loads) :]
+
+    yield start
+    for each in started:
+        kill(fs, each.cgroup)
+        each.load.child.wait(30.0)
+        each.load.close()
+
+
+def cpu(shape: CpuShape) -> Workload:
+    """A workload of CPU alone."""
+    return Workload(cpu=shape)
+
+
+class TestCpu:
+    def test_weights_share_a_contended_cpu(self, make: Make, begin: Begin) -> None:
+        """Two loads of four threads each at weights 100 and 300 get a quarter and three quarters."""
+        make("a", {"cpu.weight": "100"})
+        make("b", {"cpu.weight": "300"})
+        first, second = begin([("a", cpu(Spin(threads=4))), ("b", cpu(Spin(threads=4)))])
+        time.sleep(3.0)
+        share = second.cpu_seconds() / (first.cpu_seconds() + second.cpu_seconds())
+        assert share == pytest.approx(0.75, abs=0.02)
+
+    @pytest.mark.parametrize(
+        "shape",
+        [
+            Constant(cpu="300m", period=0.1),
+            OnOff(burst=0.05, every=0.2),
+            OnOff(burst=0.03, every=0.2, threads=2),
+        ],
+        ids=["constant", "on-off", "on-off on two threads"],
+    )
+    def test_the_kernel_counts_what_was_given(self, make: Make, begin: Begin, shape: CpuShape) -> None:
+        """Usage over three seconds is the CPU time of the pieces done, within two ticks of a coarse clock."""
+        make("a", {"cpu.weight": "100"})
+        (running,) = begin([("a", cpu(shape))])
+        time.sleep(3.0)
+        running.load.results()
+        used, given = running.cpu_seconds(), running.load.given_cpu_seconds
+        assert given > 0.5
+        piece = 0.05  # one may be half done
+        assert used == pytest.approx(given, abs=piece + 0.02 + 0.01 * given)
+
+    def test_a_batch_ends_when_its_work_is_done(self, make: Make, begin: Begin) -> None:
+        """Half a second of CPU time on two threads under a quota of half a CPU takes about a second."""
+        make("a", {"cpu.max": "50000 100000"})
+        (running,) = begin([("a", cpu(Batch(cpu_time=0.5, threads=2)))])
+        wait_until(lambda: running.load.poll() is not None, "the batch is done")
+        assert running.load.poll() == 0
+        arrivals, latencies = running.load.results()
+        assert arrivals.tolist() == [0.0]
+        assert latencies[0] == pytest.approx(1.0, rel=0.2)
+
+    def test_requests_arrive_as_the_simulator_has_them_and_are_all_answered(
+        self, make: Make, begin: Begin
+    ) -> None:
+        """Arrivals are the seeded stream itself; none is answered without its work."""
+        make("a", {"cpu.weight": "100"})
+        shape = Requests(rate=20, cpu_per_request=0.02, workers=4)
+        (running,) = begin([("a", cpu(shape))])
+        time.sleep(3.0)
+        arrivals, latencies = running.load.results()
+        demand = cpu_demand(cpu(shape), 1, CgroupName("a"), 0)
+        assert demand is not None
+        expected = next(demand.feed)[0]
+        assert sorted(arrivals) == pytest.approx(expected[: len(arrivals)])
+        assert len(arrivals) >= np.searchsorted(expected, 2.0)
+        assert (
+            latencies.min() > 0.005
+        )  # a clock of 10 ms may take from one piece for another, half of it at most
+
+    def test_requests_wait_when_a_quota_holds_them_up(self, make: Make, begin: Begin) -> None:
+        """At a quota of half of what is offered the queue grows: later requests wait longer."""
+        make("a", {"cpu.max": "20000 100000"})
+        (running,) = begin(
+            [("a", cpu(Requests(rate=20, arrivals="constant", cpu_per_request=0.02, workers=2)))]
+        )
+        time.sleep(3.0)
+        arrivals, latencies = running.load.results()
+        later = latencies[np.argsort(arrivals)]
+        assert later[-5:].mean() > later[:5].mean() + 0.5
+
+
+class TestMemory:
+    def test_memory_stands_where_the_polygon_says(self, fs: CgroupFS, make: Make, begin: Begin) -> None:
+        """20 MiB at once, then growth to 40 MiB: memory.current at the plateau is within 2 %."""
+        make("a", {"memory.max": "max"})
+        anon = Anon(start="20Mi", grow_per_second="20Mi", limit="40Mi")
+        begin([("a", Workload(memory=MemoryShape(anon=anon)))])
+        wanted = 40 << 20
+        wait_until(lambda: int(fs.read("a", "memory.current")) > 0.97 * wanted, "it has grown")
+        time.sleep(0.5)
+        assert int(fs.read("a", "memory.current")) == pytest.approx(wanted, rel=0.02)
+
+    def test_growth_into_memory_max_ends_the_load(self, fs: CgroupFS, make: Make, begin: Begin) -> None:
+        """The OOM killer takes the process that grows, and its parent ends the rest: exit code 137."""
+        make("a", {"memory.max": str(16 << 20)})
+        anon = Anon(start="1Mi", grow_per_second="40Mi", limit="64Mi")
+        (running,) = begin([("a", Workload(memory=MemoryShape(anon=anon), cpu=Spin()))])
+        wait_until(lambda: running.load.poll() is not None, "it is killed", 60.0)
+        assert running.load.poll() == 137
+        assert "oom_kill 1" in fs.read("a", "memory.events")
+
+
+class TestDisk:
+    def test_page_cache_is_read_and_charged(
+        self, fs: CgroupFS, make: Make, disk_folder: object, begin: Begin
+    ) -> None:
+        """A file of 16 MiB read round and round is in the cgroup's page cache, all of it."""
+        make("a", {"memory.max": "max"})
+        cache = Cache(file="16Mi", read_per_second="32Mi")
+        begin([("a", Workload(memory=MemoryShape(cache=cache)))], scratch=disk_folder)  # type: ignore[call-arg]
+
+        def file_bytes() -> int:
+            lines = dict(line.split() for line in fs.read("a", "memory.stat").splitlines())
+            return int(lines["file"])
+
+        wait_until(lambda: file_bytes() >= 15 << 20, "the file is in the cache")
+
+    def test_direct_writes_are_limited_by_io_max(
+        self, fs: CgroupFS, make: Make, disk_folder: object, begin: Begin, block_device: str
+    ) -> None:
+        """A writer that wants 32 MiB a second gets the 4 MiB of io.max."""
+        make("a", {"io.max": f"{block_device} wbps={4 << 20}"})
+        shape = IoShape(write_per_second="32Mi", block="64Ki")
+        begin([("a", Workload(io=shape))], scratch=disk_folder)  # type: ignore[call-arg]
+
+        def written() -> int:
+            words = fs.read("a", "io.stat").split()
+            return sum(int(word.removeprefix("wbytes=")) for word in words if word.startswith("wbytes="))
+
+        wait_until(lambda: written() > 0, "it writes")
+        time.sleep(1.0)
+        before, began = written(), time.monotonic()
+        time.sleep(3.0)
+        rate = (written() - before) / (time.monotonic() - began)
+        assert rate == pytest.approx(4 << 20, rel=0.15)
