@@ -8,16 +8,16 @@ from typing import Generic, Literal, TypeVar
 
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
-from qos.model.pod import CPU, ContainerType, Pod, ResourceList
+from qos.model.pod import ContainerType, Pod, ResourceList
 from qos.model.profile import Profile
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
 from qos.policy.base import ContainerDetails, PlanDetails, PodDetails, Policy
 from qos.policy.defaults import apply_defaults
-from qos.policy.fair_share import fair_share
 from qos.policy.features import gate
 from qos.policy.pod_resources import ResourceOptions, pod_limits, pod_requests
 from qos.policy.registry import find_policy, plan_node
+from qos.policy.shares import node_shares
 
 T = TypeVar("T")
 Fate = Literal["added", "removed", "changed", "same"]
@@ -46,7 +46,7 @@ class ContainerComparison:
         fate: added, removed, changed or same.
         oom_score_adj: in each version.
         files: file → its text in each version, those that differ only.
-        cpus: CPUs it is sure to get under full contention; 0 for an init container, which is done by then.
+        cpus: CPUs it is sure to get under full contention; for an init container while it runs.
     """
 
     name: str
@@ -150,9 +150,7 @@ class _Version:
         self.containers: dict[str, ContainerDetails] = {
             one.container.name: one for one in self.details.containers
         }
-        done = [one.cgroup for each in self.plan.pods for one in each.containers if one.type == "init"]
-        node_cpus = node.status.capacity.get(CPU, Quantity.zero()).milli_value() / 1000
-        self.cpus = fair_share(self.plan.plan, node_cpus, done)
+        self.cpus = node_shares(self.plan, node)
         options = ResourceOptions(skip_pod_level=not pod_level)
         self.requests: ResourceList = pod_requests(pod, options)
         self.limits: ResourceList = pod_limits(pod, options)
