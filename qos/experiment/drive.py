@@ -19,6 +19,8 @@ from qos.model.workload import Workload
 
 Progress = Callable[[float], None]
 _LONGEST_STRETCH_SECONDS = 60.0
+# A kernel's clock is a sum of steps: a time it missed by rounding has come.
+_ROUNDING_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Driver:
             self._start(cgroup, workload)
         self._look()
         end = begin + duration_seconds
-        while (now := self._kernel.now_seconds) < end:
+        while (now := self._kernel.now_seconds) < end - _ROUNDING_SECONDS:
             due = min((turn.due_seconds for turn in self._turns), default=math.inf)
             restart = min((at for at, _ in self._restarts.values()), default=math.inf)
             self._kernel.advance(min(due, restart, end, now + _LONGEST_STRETCH_SECONDS) - now)
@@ -98,7 +100,11 @@ class Driver:
 
     def _start_due(self) -> None:
         now = self._kernel.now_seconds
-        due = [(cgroup, reason) for cgroup, (at, reason) in self._restarts.items() if at <= now]
+        due = [
+            (cgroup, reason)
+            for cgroup, (at, reason) in self._restarts.items()
+            if at <= now + _ROUNDING_SECONDS
+        ]
         for cgroup, reason in due:
             del self._restarts[cgroup]
             self._start(cgroup, self._workloads[cgroup])
@@ -107,7 +113,7 @@ class Driver:
     def _ask_agents(self) -> None:
         now = self._kernel.now_seconds
         for turn in self._turns:
-            if turn.due_seconds > now:
+            if turn.due_seconds > now + _ROUNDING_SECONDS:
                 continue
             turn.due_seconds = now + turn.agent.period_seconds
             samples, turn.samples = Samples.concat(turn.samples), []
