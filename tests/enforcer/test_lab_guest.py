@@ -86,7 +86,8 @@ def test_when_the_time_is_up_the_guest_is_ended():
 ROOTLESS = """
 unset QOS_LAB_GUEST
 cd /sys/fs/cgroup && mkdir -p user/own && chown -R nobody user/own
-echo "+cpu +memory +pids" | tee cgroup.subtree_control > user/cgroup.subtree_control
+echo "+cpu +memory +pids" > cgroup.subtree_control
+echo "+cpu +memory +pids" > user/cgroup.subtree_control
 echo $$ > user/own/cgroup.procs
 chmod 777 $HOME && cd "$1"
 exec setpriv --reuid=65534 --regid=65534 --clear-groups \
