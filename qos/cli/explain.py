@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from qos.experiment.explain import Explanation
     from qos.experiment.upgrade import Upgrade
     from qos.scenario.manifest import Manifests
+
+
+# A..B; a path such as ../profile.yaml is none
+_RANGE: Final = re.compile(r"(.+?)\.\.(?!/)(.+)")
 
 
 class Output(StrEnum):
@@ -55,15 +60,32 @@ def explain(
         return
     if not filename:
         raise typer.BadParameter("say what to explain: -f FILE, a directory, or - for stdin")
+    from qos.scenario.load import garbage_collector_paused
+
+    with garbage_collector_paused():
+        explanation = _explain(filename, node, policy, profile, selector, output)
+    if explanation.errors:
+        raise typer.Exit(2)
+
+
+def _explain(
+    filename: list[str],
+    node: str | None,
+    policy: str,
+    profile: str | None,
+    selector: str | None,
+    output: Output,
+) -> Explanation:
+    """Read, explain and print; what was explained."""
     from qos.experiment.explain import explain_manifests
     from qos.scenario.manifest import read_manifests
 
     manifests = read_manifests(filename, sys.stdin.buffer)
-    before, both, after = (profile or "").partition("..")
+    both = _RANGE.fullmatch(profile or "")
     if both:
         from qos.experiment.upgrade import upgrade
 
-        found = upgrade(manifests, before, after, node=node, policy=policy, selector=selector)
+        found = upgrade(manifests, both[1], both[2], node=node, policy=policy, selector=selector)
         _print_upgrade(found, output)
         explanation = found.after
     else:
@@ -72,8 +94,7 @@ def explain(
         )
         _print(explanation, output)
     _talk(explanation, manifests)
-    if explanation.errors:
-        raise typer.Exit(2)
+    return explanation
 
 
 def _print_policies() -> None:

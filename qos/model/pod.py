@@ -35,6 +35,10 @@ class ResourceRequirements(ApiObject):
         return {} if value is None else value
 
 
+# Shared: a plain default would be copied deeply for every container and pod.
+_NO_RESOURCES: Final = ResourceRequirements()
+
+
 class ObjectMeta(ApiObject):
     """``metadata:``."""
 
@@ -92,7 +96,7 @@ class Container(ApiObject):
     args: tuple[str, ...] | None = None
     working_dir: str | None = None
     env: tuple[EnvVar, ...] | None = None
-    resources: ResourceRequirements = ResourceRequirements()
+    resources: ResourceRequirements = Field(default_factory=lambda: _NO_RESOURCES)
     resize_policy: tuple[ContainerResizePolicy, ...] | None = None
     restart_policy: str | None = None
     security_context: SecurityContext | None = None
@@ -217,12 +221,15 @@ class PodStatus(ApiObject):
         return () if value is None else value
 
 
+_NO_STATUS: Final = PodStatus()
+
+
 class Pod(ApiObject):
     """A pod as the kubelet sees it."""
 
     metadata: ObjectMeta = ObjectMeta()
     spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
+    status: PodStatus = Field(default_factory=lambda: _NO_STATUS)
 
     @field_validator("status", mode="before")
     @classmethod
