@@ -39,6 +39,7 @@ Kind = Literal["spin", "work", "requests", "batch"]
 AHEAD_SECONDS: Final = 120.0
 """How far before its time work lies in the queue."""
 
+_THEIRS: Final = ("queue_read", "results", "ready_write", "go_read")
 _BATCH_PIECES: Final = 200
 _BATCH_PIECE_SECONDS: Final = 0.01
 
@@ -249,16 +250,9 @@ def start_load(
     with ExitStack() as undo:
         passed = other_shapes(workload, scratch, peer, undo)
         fds = _descriptors(undo, proc or ProcFS())
-        spec: dict[str, Any] = {
-            "queue": fds["queue_read"],
-            "results": fds["results"],
-            "ready": fds["ready_write"],
-            "go": fds["go_read"],
-            "others": passed.shapes,
-            "clock_step": clock_step(),
-        }
-        if cpu is not None:
-            spec["cpu"] = _cpu_spec(cpu)
+        spec: dict[str, Any] = {"others": passed.shapes, "clock_step": clock_step(), "cpu": _cpu_spec(cpu)}
+        spec |= {name: fds[name] for name in _THEIRS}
+        spec["kept"] = [*(fds[name] for name in _THEIRS), *passed.fds]
         command = Command(
             ("load",),
             new_namespaces=frozenset({"pid"} if os.geteuid() == 0 else {"pid", "user"}),
@@ -266,12 +260,12 @@ def start_load(
             body=lambda: load_child.run(spec),
         )
         child = launch(fs, cgroup, command, stdout=stderr, stderr=stderr, proc=proc)
-        kept = {"queue": fds["queue"], "results": fds["results"], "ready": fds["ready"], "go": fds["go"]}
+        ours = {name: fds[name] for name in ("queue", "results", "ready", "go")}
         for fd in (fds["ready_write"], fds["go_read"], fds["queue_read"], *passed.fds):
             os.close(fd)
         undo.pop_all()
     processes = 1 + len(passed.shapes) + (cpu.threads if cpu else 0)
-    return LoadProcess(fs, cgroup, child, cpu, kept, processes)
+    return LoadProcess(fs, cgroup, child, cpu, ours, processes)
 
 
 def _descriptors(undo: ExitStack, proc: ProcFS) -> dict[str, int]:
@@ -292,7 +286,9 @@ def _descriptors(undo: ExitStack, proc: ProcFS) -> dict[str, int]:
     return fds
 
 
-def _cpu_spec(cpu: CpuDemand) -> dict[str, Any]:
+def _cpu_spec(cpu: CpuDemand | None) -> dict[str, Any] | None:
+    if cpu is None:
+        return None
     if cpu.kind != "spin":
         return {"kind": cpu.kind, "threads": cpu.threads}
     times, _ = next(cpu.feed)

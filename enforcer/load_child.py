@@ -8,14 +8,16 @@ the fork has none of them.
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+import resource
 import signal
 import struct
 from collections.abc import Callable
 from typing import Any, Final
 
 from enforcer import load_cpu, load_memory
-from enforcer.syscalls import fork_into
+from enforcer.syscalls import die_with_parent, fork_into
 
 GO: Final = struct.Struct("=dq")
 """The start: a moment on the monotonic clock, and the bytes that were charged to the cgroup before it."""
@@ -42,7 +44,7 @@ def _cpu(spec: dict[str, Any], cpu: dict[str, Any]) -> Part:
         stop = cpu["stop"]
         return lambda start, _: load_cpu.spin(start + cpu["start"], None if stop is None else start + stop)
     clock = load_cpu.make_clock(spec["clock_step"])
-    return lambda start, _: load_cpu.serve(spec["queue"], spec["results"], start, clock)
+    return lambda start, _: load_cpu.serve(spec["queue_read"], spec["results"], start, clock)
 
 
 def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
@@ -66,6 +68,8 @@ def run(spec: dict[str, Any]) -> int:
     """
     gc.disable()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    die_with_parent()  # a load whose runner was killed would burn CPU for ever
+    _close_all_but({0, 1, 2, *spec["kept"]})
     parts = parts_of(spec)
     gc.freeze()  # a collection would touch, and so copy, every page shared with the parent
     children = {}
@@ -74,7 +78,7 @@ def run(spec: dict[str, Any]) -> int:
         # that the fork has not
         pid, pidfd = fork_into(None)
         if pid == 0:
-            _be(part, spec["ready"], spec["go"])
+            _be(part, spec["ready_write"], spec["go_read"])
         os.close(pidfd)
         children[pid] = part
     while children:
@@ -89,6 +93,14 @@ def run(spec: dict[str, Any]) -> int:
     return 0
 
 
+def _close_all_but(kept: set[int]) -> None:
+    """Close what the fork has of the caller's: terminals, sockets, other loads' pipes."""
+    edges = [-1, *sorted(kept), resource.getrlimit(resource.RLIMIT_NOFILE)[0]]
+    for below, above in itertools.pairwise(edges):
+        if above > below + 1:  # os.closerange(0, 0) closes everything in Python 3.11
+            os.closerange(below + 1, above)
+
+
 def _be(prepare: Prepare, ready: int, go: int) -> None:
     code = 1
     try:
@@ -98,7 +110,7 @@ def _be(prepare: Prepare, ready: int, go: int) -> None:
         start, already = GO.unpack(os.read(go, GO.size))
         part(start, already)
         code = 0
-    except (OSError, struct.error, MemoryError) as error:
+    except BaseException as error:  # noqa: BLE001 — the fork must end here, and say why
         os.write(2, f"load: {error!r}\n".encode())
     finally:
         os._exit(code)

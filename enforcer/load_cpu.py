@@ -12,6 +12,7 @@ import itertools
 import os
 import struct
 import time
+from functools import cache
 from typing import Final, Protocol
 
 RECORD: Final = struct.Struct("=dd")
@@ -83,6 +84,7 @@ class GapClock:
             self._last = time.monotonic()
 
 
+@cache
 def clock_step(busy_seconds: float = 0.05) -> float:
     """The smallest step the thread's CPU clock makes, in seconds; all of ``busy_seconds`` if it made none."""
     first = time.thread_time()

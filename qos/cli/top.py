@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -48,13 +49,11 @@ def top(
 ) -> None:
     """Show class, use against request and limit, throttling by cause, pressure and OOM kills.
 
-    THR-OWN: quota periods in which its own cpu.max stopped it; ABOVE: a cpu.max above it, as the pod's;
+    THR-OWN: quota periods in which its own cpu.max stopped it; ABOVE: one above it, as the pod's.
     WAIT: time in which a task waited for a CPU (cpu.pressure).
 
     Example: qos top --sort throttled
     """
-    import sys
-
     from qos.cli.options import parse_duration
     from qos.cli.watching import open_here, stopped_by_signal
     from qos.errors import InputError
