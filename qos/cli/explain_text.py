@@ -19,6 +19,7 @@ _LEAST_FORMULA: Final = 24
 _UNBOUNDED_BYTES: Final = 1 << 62
 _UNITS: Final = (("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10))
 _COLOURS: Final = {"Guaranteed": "\x1b[1;34m", "Burstable": "\x1b[1;33m", "BestEffort": "\x1b[1;35m"}
+_SAID: Final = {"error": "ERROR", "warning": "mind", "info": "note"}
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _BYTES_FILES: Final = ("memory.", "hugetlb.")
 
@@ -76,6 +77,10 @@ def _pod_lines(pod: ExplainedPod, explanation: Explanation, style: Style) -> Ite
     if change:
         yield from _labelled("change", f"{change} → Guaranteed", style)
     yield from _labelled("sure", _sure(explanation, details.cgroup, of_node=True), style)
+    for finding in explanation.findings(pod):
+        inside = finding.where.removeprefix(name).lstrip("/")
+        about = f"{inside}: " if inside else ""
+        yield from _labelled(_SAID[finding.severity], f"{about}{finding.reason}; {finding.fix}", style)
     yield from _labelled("from", f"{sourced.source.file}:{sourced.source.line}", style)
     yield f"  {style.paint(details.cgroup, _DIM)}"
     yield from _file_lines(explanation.details.cgroups.get(details.cgroup, {}), style)

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from qos.check.lint import Finding
 from qos.errors import InputError, SourceRef
 from qos.experiment.admission import as_stored
+from qos.experiment.lint import lint_pod
 from qos.experiment.profiles import profile_of, read_profile
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
@@ -69,6 +71,10 @@ class Explanation:
     errors: tuple[InputError, ...]
     warnings: tuple[InputError, ...]
 
+    def findings(self, pod: ExplainedPod) -> tuple[Finding, ...]:
+        """What lint finds in one of the pods: values lost to rounding, limits that do nothing."""
+        return lint_pod(pod.details, self.details.plan, self.node)
+
     @property
     def levels(self) -> tuple[CgroupName, ...]:
         """The cgroups above the pods: kubepods and the QoS levels."""
@@ -90,7 +96,7 @@ class Explanation:
         return {
             "profile": str(self.profile),
             "node": node_json(self.node, assumed=self.node_assumed),
-            "pods": [_pod_json(each, files) for each in self.pods],
+            "pods": [_pod_json(each, files, self.findings(each)) for each in self.pods],
             "cgroups": files,
             "skipped": [
                 {"source": str(each.source), "kind": each.kind, "why": each.why} for each in self.skipped
@@ -245,7 +251,9 @@ def node_json(node: Node, *, assumed: bool) -> dict[str, Any]:
     }
 
 
-def _pod_json(each: ExplainedPod, files: Mapping[CgroupName, dict[str, str]]) -> dict[str, Any]:
+def _pod_json(
+    each: ExplainedPod, files: Mapping[CgroupName, dict[str, str]], findings: Sequence[Finding]
+) -> dict[str, Any]:
     details = each.details
     return {
         "namespace": details.pod.namespace,
@@ -264,6 +272,16 @@ def _pod_json(each: ExplainedPod, files: Mapping[CgroupName, dict[str, str]]) ->
                 "oomScoreAdj": container.oom_score_adj.value,
             }
             for container in details.containers
+        ],
+        "findings": [
+            {
+                "id": one.id,
+                "severity": one.severity,
+                "where": one.where,
+                "reason": one.reason,
+                "fix": one.fix,
+            }
+            for one in findings
         ],
         "source": f"{each.sourced.source.file}:{each.sourced.source.line}",
     }
