@@ -179,6 +179,11 @@ class ExplainingPolicy(Protocol):
 _NOTHING_MANAGED: Final = CgroupSpec()
 
 
+def in_bytes(amount: int) -> int:
+    """An amount of memory as the kernel's counters can hold it: from 0 to 2^63 - 1."""
+    return min(max(amount, 0), MEMORY_MAX_BYTES)
+
+
 def make_spec(values: Mapping[str, Explained]) -> CgroupSpec:
     """The CgroupSpec of some values, unchecked: each formula keeps its knob's range (tests prove it)."""
     return _NOTHING_MANAGED.model_copy(update={knob: explained.value for knob, explained in values.items()})

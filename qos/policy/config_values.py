@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from qos.model.cgroup import CpuMax
-from qos.policy.base import CPU_QUOTA_MAX_USEC, MEMORY_MAX_BYTES, Explained, Values
+from qos.policy.base import CPU_QUOTA_MAX_USEC, Explained, Values, in_bytes
 from qos.policy.formulas import MAX_SHARES, NO_QUOTA, shares_to_weight_linear, systemd_quota_usec
 from qos.policy.hugepages import knobs_of_size, unit_size
 
@@ -73,7 +73,7 @@ def quota_sentence(milli_cpu: int, quota_usec: int, period_usec: int, of: str) -
 
 def memory_max(memory_bytes: int, because: Callable[..., str], *told: Any) -> Explained:
     """``memory.max``; at most what the kernel's counters hold."""
-    return Explained(min(memory_bytes, MEMORY_MAX_BYTES), because, told)
+    return Explained(in_bytes(memory_bytes), because, told)
 
 
 def hugepage_values(wanted: Mapping[int, int], sizes: tuple[int, ...], of: str) -> Mapping[str, Explained]:
@@ -85,7 +85,7 @@ def hugepage_values(wanted: Mapping[int, int], sizes: tuple[int, ...], of: str) 
 def _hugepage_values(limits: tuple[int, ...], sizes: tuple[int, ...], of: str) -> Mapping[str, Explained]:
     values: Values = {}
     for limit, size in zip(limits, sizes, strict=True):
-        explained = Explained(min(limit, MEMORY_MAX_BYTES), _hugepage_sentence, (limit, size, of))
+        explained = Explained(in_bytes(limit), _hugepage_sentence, (limit, size, of))
         for knob in knobs_of_size(size):
             values[knob] = explained
     return MappingProxyType(values)

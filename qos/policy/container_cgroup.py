@@ -135,7 +135,7 @@ def container_values(
             period,
         )
     values.update(container_memory_qos(container, qos_class, facts))
-    if resources.memory_limit_bytes:
+    if resources.memory_limit_bytes > 0:
         limit = resources.memory_limit_bytes
         values["memory_max"] = memory_max(limit, _limit_because, container, limit)
     if not facts.single_process_oom_kill:

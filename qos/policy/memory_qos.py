@@ -5,7 +5,7 @@ from __future__ import annotations
 from qos.model.pod import MEMORY, Container
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
-from qos.policy.base import Explained, Values, said
+from qos.policy.base import Explained, Values, in_bytes, said
 from qos.policy.facts import PAGE_BYTES, NodeFacts
 from qos.policy.formulas import memory_high_bytes
 
@@ -29,7 +29,9 @@ def container_memory_qos(container: Container, qos_class: QOSClass, facts: NodeF
     high = memory_high_bytes(request, ceiling, factor, PAGE_BYTES) if ceiling > 0 else 0
     if high > request:
         of = "limit" if limit else "node allocatable"
-        values["memory_high"] = Explained(high, _high_sentence, (request, of, ceiling, factor, high))
+        values["memory_high"] = Explained(
+            in_bytes(high), _high_sentence, (request, of, ceiling, factor, high)
+        )
     return values
 
 
@@ -46,12 +48,12 @@ def reserved(request_bytes: int, qos_class: QOSClass, facts: NodeFacts, of: str)
         return {}
     if facts.memory_min_for_all:
         why = "{} {}, never reclaimed, whatever the class (before 1.36)"
-        return {"memory_min": Explained(request_bytes, why.format, (of, request_bytes))}
+        return {"memory_min": Explained(in_bytes(request_bytes), why.format, (of, request_bytes))}
     if qos_class is QOSClass.GUARANTEED:
         why = "{} {} of a Guaranteed pod, never reclaimed"
-        return {"memory_min": Explained(request_bytes, why.format, (of, request_bytes))}
+        return {"memory_min": Explained(in_bytes(request_bytes), why.format, (of, request_bytes))}
     why = "{} {} of a {} pod, reclaimed last"
-    return {"memory_low": Explained(request_bytes, why.format, (of, request_bytes, qos_class))}
+    return {"memory_low": Explained(in_bytes(request_bytes), why.format, (of, request_bytes, qos_class))}
 
 
 def _high_sentence(request: int, of: str, ceiling: int, factor: float, high: int) -> str:

@@ -147,7 +147,7 @@ def pod_values(pod: Pod, qos_class: QOSClass, facts: NodeFacts, totals: PodTotal
         )
     if config.unified:
         values.update(reserved(_value(requests, MEMORY), qos_class, facts, "requests"))
-    if config.memory_bytes:
+    if config.memory_bytes and config.memory_bytes > 0:
         limit = config.memory_bytes
         values["memory_max"] = memory_max(limit, _limit_because, pod, facts, limit)
     if config.pids_limit is not None:

@@ -10,7 +10,7 @@ from qos.model.pod import CPU, HUGEPAGES_PREFIX, MEMORY, Pod, ResourceList
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
 from qos.policy.allocatable import PID, allocatable_absolute
-from qos.policy.base import Explained, ResourceConfig, Values
+from qos.policy.base import Explained, ResourceConfig, Values, in_bytes
 from qos.policy.config_values import hugepage_values, linear_weight, memory_max
 from qos.policy.facts import NodeFacts
 from qos.policy.formulas import MIN_SHARES, milli_cpu_to_shares
@@ -96,7 +96,7 @@ def kubepods_values(node: Node, facts: NodeFacts, level: ResourceConfig) -> Valu
             config.cpu_shares, lambda: f"{_less_reserved(enforced)} {milli}m"
         )
     values.update(_unified(level, "requests of all Guaranteed and Burstable pods"))
-    if config.memory_bytes:
+    if config.memory_bytes and config.memory_bytes > 0:
         memory = config.memory_bytes
         values["memory_max"] = memory_max(memory, lambda: f"{_less_reserved(enforced)} {memory} bytes")
     if config.pids_limit is not None and 0 <= config.pids_limit <= _PIDS_MAX:
@@ -123,7 +123,10 @@ def level_values(qos_class: QOSClass, config: ResourceConfig, facts: NodeFacts, 
 
 
 def _unified(config: ResourceConfig, of: str) -> Values:
-    return {knob: Explained(value, _reserve_sentence, (value, of)) for knob, value in config.unified.items()}
+    return {
+        knob: Explained(in_bytes(value), _reserve_sentence, (value, of))
+        for knob, value in config.unified.items()
+    }
 
 
 def _reserve_sentence(value: int, of: str) -> str:

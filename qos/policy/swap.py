@@ -8,7 +8,7 @@ from qos.errors import PlanError
 from qos.model.pod import MEMORY, Container, Pod
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
-from qos.policy.base import Explained, SwapBehavior, said
+from qos.policy.base import Explained, SwapBehavior, in_bytes, said
 from qos.policy.critical import is_critical_pod
 from qos.policy.facts import NodeFacts
 from qos.policy.formulas import limited_swap_bytes
@@ -58,5 +58,7 @@ def memory_swap_max(container: Container, refusal: str, facts: NodeFacts) -> Exp
         return said(0, f"no swap: {error}")
     capacity, swap = facts.memory_capacity_bytes, facts.swap_capacity_bytes
     return Explained(
-        amount, "request {} / node memory {} · swap {} = {}".format, (request, capacity, swap, amount)
+        in_bytes(amount),
+        "request {} / node memory {} · swap {} = {}".format,
+        (request, capacity, swap, amount),
     )
