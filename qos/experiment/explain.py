@@ -11,6 +11,7 @@ from qos.check.lint import Finding
 from qos.errors import InputError, SourceRef
 from qos.experiment.admission import as_stored
 from qos.experiment.lint import lint_pod
+from qos.experiment.policies import policy_named
 from qos.experiment.profiles import profile_of, read_profile
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
@@ -18,7 +19,7 @@ from qos.model.pod import Pod
 from qos.model.profile import Profile
 from qos.policy.allocatable import node_allocatable, reservation_fits
 from qos.policy.base import PlanDetails, PodDetails
-from qos.policy.registry import find_policy, plan_node
+from qos.policy.registry import plan_node
 from qos.policy.shares import node_shares
 from qos.scenario.load import garbage_collector_paused
 from qos.scenario.manifest import Manifests, Skipped, read_manifests
@@ -72,7 +73,7 @@ class Explanation:
     warnings: tuple[InputError, ...]
 
     def findings(self, pod: ExplainedPod) -> tuple[Finding, ...]:
-        """What lint finds in one of the pods: values lost to rounding, limits that do nothing."""
+        """What lint finds in one of the pods; told on the terminal, not part of the machine form."""
         return lint_pod(pod.details, self.details.plan, self.node)
 
     @property
@@ -96,7 +97,7 @@ class Explanation:
         return {
             "profile": str(self.profile),
             "node": node_json(self.node, assumed=self.node_assumed),
-            "pods": [_pod_json(each, files, self.findings(each)) for each in self.pods],
+            "pods": [_pod_json(each, files) for each in self.pods],
             "cgroups": files,
             "skipped": [
                 {"source": str(each.source), "kind": each.kind, "why": each.why} for each in self.skipped
@@ -121,7 +122,7 @@ def explain(
         stdin: bytes to read for ``-``.
         node: a file with a v1 Node and a KubeletConfiguration, or a Node. Without one the only Node in the
             input is used, else a node of 4 CPUs and 16 GiB is assumed.
-        policy: whose values.
+        policy: whose values: a name, or a file with a QoSPolicy.
         profile: which Kubernetes, runtime and kernel; the node's own versions where it reports them.
         selector: show only pods with these labels (``app=web``).
 
@@ -147,7 +148,7 @@ def explain_manifests(
     Raises:
         InputError: an option is wrong.
     """
-    chosen = find_policy(policy)
+    chosen = policy_named(policy)
     wanted = _selector(selector)
     machine, assumed, warnings = choose_node(manifests, node)
     used = profile if isinstance(profile, Profile) else profile_of(machine)
@@ -166,7 +167,7 @@ def explain_manifests(
     )
     return Explanation(
         profile=used,
-        policy=policy,
+        policy=chosen.name,
         node=machine,
         node_assumed=assumed,
         pods=pods,
@@ -251,9 +252,7 @@ def node_json(node: Node, *, assumed: bool) -> dict[str, Any]:
     }
 
 
-def _pod_json(
-    each: ExplainedPod, files: Mapping[CgroupName, dict[str, str]], findings: Sequence[Finding]
-) -> dict[str, Any]:
+def _pod_json(each: ExplainedPod, files: Mapping[CgroupName, dict[str, str]]) -> dict[str, Any]:
     details = each.details
     return {
         "namespace": details.pod.namespace,
@@ -272,16 +271,6 @@ def _pod_json(
                 "oomScoreAdj": container.oom_score_adj.value,
             }
             for container in details.containers
-        ],
-        "findings": [
-            {
-                "id": one.id,
-                "severity": one.severity,
-                "where": one.where,
-                "reason": one.reason,
-                "fix": one.fix,
-            }
-            for one in findings
         ],
         "source": f"{each.sourced.source.file}:{each.sourced.source.line}",
     }
