@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from qos.experiment.admission import as_stored
 from qos.experiment.agents import NAMES, build_agents
 from qos.experiment.drive import Driver
+from qos.experiment.policies import policy_named
 from qos.model.cgroup import CgroupName
 from qos.model.pod import CPU, MEMORY
 from qos.model.quantity import Quantity
 from qos.model.sample import Recording
 from qos.model.workload import Workload
-from qos.policy.registry import find_policy, plan_node, policy_names
+from qos.policy.registry import plan_node, policy_names
 from qos.scenario.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _run(
 ) -> Recording:
     from qos.simulate.kernel import SimKernel
 
-    rules = find_policy(policy)
+    rules = policy_named(policy, scenario.policy_documents)
     stored = as_stored(scenario.pods, scenario.limit_ranges)
     details = plan_node(rules, stored, scenario.node, scenario.profile)
     capacity = scenario.node.status.capacity

@@ -29,6 +29,19 @@ from qos.scenario.validation import error_at, named_in, one_or_all, validate
 
 
 @dataclass(frozen=True, slots=True)
+class SourcedPolicy:
+    """A QoSPolicy document and where its fields stand."""
+
+    document: PolicyDocument
+    place: Document
+
+    @property
+    def name(self) -> str:
+        """What ``policies:`` calls it."""
+        return self.document.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A question with everything needed to answer it.
 
@@ -60,7 +73,7 @@ class Scenario:
     hash: str
     source: SourceRef
     limit_ranges: tuple[LimitRange, ...] = ()
-    policy_documents: tuple[PolicyDocument, ...] = ()
+    policy_documents: tuple[SourcedPolicy, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[InputError, ...] = ()
 
@@ -105,7 +118,7 @@ def load_scenario(
     with garbage_collector_paused():
         document, policy_documents = _read(path, stdin)
         scenario = validate(ScenarioDocument, document.data, document)
-        names = {each.metadata.name for each in policy_documents}
+        names = {each.name for each in policy_documents}
         _check_names(document, "policies", scenario.spec.policies, known_policies, names)
         _check_names(document, "agents", scenario.spec.agents, known_agents, set())
         _check_times(document, scenario.spec)
@@ -114,7 +127,7 @@ def load_scenario(
 
 
 def _resolved(
-    document: Document, scenario: ScenarioDocument, policy_documents: Sequence[PolicyDocument]
+    document: Document, scenario: ScenarioDocument, policy_documents: Sequence[SourcedPolicy]
 ) -> Scenario:
     spec = scenario.spec
     nodes = scenario_nodes(document, spec.nodes, ("spec", "nodes"))
@@ -154,10 +167,10 @@ def _bound(document: Document, spec: ScenarioSpec, pods: Sequence[ScenarioPod]) 
     )
 
 
-def _read(path: str | os.PathLike[str], stdin: BinaryIO | None) -> tuple[Document, list[PolicyDocument]]:
+def _read(path: str | os.PathLike[str], stdin: BinaryIO | None) -> tuple[Document, list[SourcedPolicy]]:
     """The one Scenario document of a file, and its QoSPolicy documents."""
     scenarios: list[Document] = []
-    policies: list[PolicyDocument] = []
+    policies: list[SourcedPolicy] = []
     for document in read_documents([path], stdin):
         if isinstance(document, InputError):
             raise document
@@ -166,7 +179,7 @@ def _read(path: str | os.PathLike[str], stdin: BinaryIO | None) -> tuple[Documen
             continue
         kind = data.get("kind") if isinstance(data, dict) else None
         if kind == "QoSPolicy":
-            policies.append(validate(PolicyDocument, data, document))
+            policies.append(SourcedPolicy(validate(PolicyDocument, data, document), document))
         elif kind == "Scenario":
             scenarios.append(document)
         else:

@@ -167,7 +167,7 @@ class TestResolved:
         )
         text = SCENARIO.replace("no-cpu-limits", "mine") + policy
         found = load_scenario(write(text), known_policies=["kubelet"])
-        assert [each.metadata.name for each in found.policy_documents] == ["mine"]
+        assert [each.name for each in found.policy_documents] == ["mine"]
 
     def test_the_scenarios_of_this_repository(self, repository: Path) -> None:
         """Every scenario that is shipped can be loaded."""
