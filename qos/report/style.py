@@ -28,8 +28,9 @@ def _variables(swap: Mapping[str, str]) -> str:
 
 _RULES: Final = """
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 FONT; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 FONT; overflow-wrap: anywhere; }
 main, header, footer { max-width: 1240px; margin: 0 auto; padding: 0 24px; }
+header > div { min-width: 0; }
 header { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; padding-top: 28px; }
 h1 { font-size: 26px; line-height: 1.25; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 19px; line-height: 1.3; margin: 0 0 2px; }
@@ -44,6 +45,7 @@ button { font: inherit; font-size: 13px; color: var(--ink); background: transpar
 section { margin: 34px 0; break-inside: avoid; }
 .reading, .note, figcaption { color: var(--muted); font-size: 13.5px; margin: 0 0 4px; max-width: 92ch; }
 .keys { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 12.5px; margin: 6px 0 0; padding: 0; list-style: none; }
+.keys li { min-width: 0; }
 .keys svg { width: 26px; height: 12px; margin-right: 6px; vertical-align: -1px; }
 .note { font-size: 12.5px; margin-top: 6px; }
 .panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); gap: 4px 26px; }
@@ -52,7 +54,7 @@ section { margin: 34px 0; break-inside: avoid; }
 .chart { width: 100%; overflow: hidden; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; min-width: 100%; }
-th, td { text-align: right; padding: 5px 10px; white-space: nowrap; border-bottom: 1px solid var(--rule); }
+th, td { overflow-wrap: normal; text-align: right; padding: 5px 10px; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; color: var(--muted); font-size: 12px; line-height: 1.25; vertical-align: bottom; white-space: normal; }
 th:first-child, td:first-child, td.name, th.name, td.words { text-align: left; }
 td { vertical-align: top; }
