@@ -15,6 +15,7 @@ from qos.model.profile import Profile
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
 from qos.policy.features import gate
+from qos.policy.pod_resources import aggregate_container_requests
 
 _COUNTED: Final = (CPU, MEMORY)
 
@@ -80,11 +81,10 @@ class ClassDecision:
         """
         if self.qos_class is QOSClass.GUARANTEED:
             return ()
-        return tuple(
-            change
-            for where, name, resources in _holders(self.pod, self.pod_level)
-            for change in _changes(where, name, resources)
-        )
+        holders = list(_holders(self.pod, self.pod_level))
+        if self.pod_level:
+            holders = [("spec.resources", None, _with_container_requests(self.pod))]
+        return tuple(change for where, name, own in holders for change in _changes(where, name, own))
 
     @property
     def to_guaranteed(self) -> str:
@@ -153,6 +153,17 @@ def _holders(pod: Pod, pod_level: bool) -> Iterator[tuple[str, str | None, Resou
         yield _called(kind, container), container.name, container.resources
     for container in pod.spec.containers:
         yield _called("container", container), container.name, container.resources
+
+
+def _with_container_requests(pod: Pod) -> ResourceRequirements:
+    """Pod-level values with the requests that defaulting takes from the containers, once there is a limit."""
+    own = pod.spec.resources or ResourceRequirements()
+    named = {
+        name: request.round_up_milli()
+        for name, request in aggregate_container_requests(pod).items()
+        if name in _COUNTED and name not in own.requests
+    }
+    return own.model_copy(update={"requests": {**own.requests, **named}})
 
 
 def _called(kind: str, container: Container) -> str:

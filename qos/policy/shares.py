@@ -37,7 +37,9 @@ def node_shares(details: PlanDetails, node: Node) -> dict[CgroupName, float]:
             elif static and container.exclusive_cpus:
                 exclusive[container.cgroup] = container.exclusive_cpus
     left = max(cpus - sum(exclusive.values()), 0.0)
-    shares = fair_share(details.plan, left, without={*(name for name, _ in done), *exclusive})
+    levels = {name for name, context in details.contexts.items() if context.level in {"node", "qos"}}
+    idle = levels.intersection(details.plan.leaves())  # a level without pods runs nothing
+    shares = fair_share(details.plan, left, without={*idle, *(name for name, _ in done), *exclusive})
     for name, count in exclusive.items():
         parts = name.split("/")
         for depth in range(1, len(parts) + 1):
