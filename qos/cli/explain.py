@@ -49,6 +49,12 @@ def explain(
     selector: Annotated[
         str | None, typer.Option("-l", "--selector", help="Only pods with these labels.")
     ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR", help="Say what -f changes against these, such as an injected sidecar."
+        ),
+    ] = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
 ) -> None:
     """Say each pod's QoS class and why, every cgroup file with its formula, and the CPU it is sure to get.
@@ -63,7 +69,10 @@ def explain(
     from qos.scenario.load import garbage_collector_paused
 
     with garbage_collector_paused():
-        explanation = _explain(filename, node, policy, profile, selector, output)
+        if before is None:
+            explanation = _explain(filename, node, policy, profile, selector, output)
+        else:
+            explanation = _compare(before, filename, node, policy, profile, selector, output)
     if explanation.errors:
         raise typer.Exit(2)
 
@@ -95,6 +104,40 @@ def _explain(
         _print(explanation, output)
     _talk(explanation, manifests)
     return explanation
+
+
+def _compare(
+    before: str,
+    filename: list[str],
+    node: str | None,
+    policy: str,
+    profile: str | None,
+    selector: str | None,
+    output: Output,
+) -> Explanation:
+    """Read both inputs, say what the later changes; the one with errors, else the later."""
+    from qos.experiment.injection import compare_manifests
+    from qos.scenario.manifest import read_manifests
+
+    if output in {Output.NAME, Output.CSV}:
+        raise typer.BadParameter("--before is printed as table, wide, json or yaml", param_hint="-o")
+    if _RANGE.fullmatch(profile or ""):
+        raise typer.BadParameter(
+            "either an upgrade (A..B) or an edit (--before), not both", param_hint="--profile"
+        )
+    old, new = read_manifests([before]), read_manifests(filename, sys.stdin.buffer)
+    found = compare_manifests(old, new, node=node, policy=policy, profile=profile, selector=selector)
+    if found.before.errors:
+        _talk(found.before, old)
+        return found.before
+    if output in {Output.JSON, Output.YAML}:
+        _print_data(found.to_json(), output)
+    else:
+        from qos.cli.injection_text import injection_lines
+
+        _write(injection_lines(found, _style(output)))
+    _talk(found.after, new)
+    return found.after
 
 
 def _print_policies() -> None:

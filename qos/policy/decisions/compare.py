@@ -8,7 +8,7 @@ from typing import Generic, Literal, TypeVar
 
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
-from qos.model.pod import ContainerType, Pod, ResourceList
+from qos.model.pod import ContainerType, Pod
 from qos.model.profile import Profile
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
@@ -116,57 +116,67 @@ def compare_pods(
     """
     profile = profile or Profile()
     policy = policy or find_policy("kubelet")
-    gated = gate(profile, node.kubelet, "PodLevelResources")
-    filled = [apply_defaults(pod, gated) for pod in others]
-    first = _Version(apply_defaults(before, gated), filled, node, profile, policy, gated)
-    second = _Version(apply_defaults(after, gated), filled, node, profile, policy, gated)
-    names = list(dict.fromkeys((*second.containers, *first.containers)))
-    return PodComparison(
-        qos_class=Pair(first.details.qos_class, second.details.qos_class),
-        reason=Pair(first.details.decision.reason, second.details.decision.reason),
-        requests=_differences(first.requests, second.requests),
-        limits=_differences(first.limits, second.limits),
-        files=_differences(first.files(first.details.cgroup), second.files(second.details.cgroup)),
-        cgroup=Pair(first.details.cgroup, second.details.cgroup),
-        cpus=Pair(first.cpus[first.details.cgroup], second.cpus[second.details.cgroup]),
-        containers=tuple(_compare_container(name, first, second) for name in names),
-    )
+    pod_level = gate(profile, node.kubelet, "PodLevelResources")
+    filled = [apply_defaults(pod, pod_level) for pod in others]
+
+    def planned(pod: Pod) -> PlannedPod:
+        plan = plan_node(policy, [apply_defaults(pod, pod_level), *filled], node, profile)
+        return PlannedPod(plan, plan.pods[0], node_shares(plan, node), pod_level)
+
+    return compare_planned(planned(before), planned(after))
 
 
-class _Version:
-    """One version of the pod, planned on the node beside the other pods."""
+@dataclass(frozen=True, slots=True)
+class PlannedPod:
+    """One version of a pod with the plan it stands in.
 
-    def __init__(
-        self,
-        pod: Pod,
-        others: Sequence[Pod],
-        node: Node,
-        profile: Profile,
-        policy: Policy,
-        pod_level: bool,
-    ) -> None:
-        self.plan: PlanDetails = plan_node(policy, [pod, *others], node, profile)
-        self.details: PodDetails = self.plan.pods[0]
-        self.containers: dict[str, ContainerDetails] = {
-            one.container.name: one for one in self.details.containers
-        }
-        self.cpus = node_shares(self.plan, node)
-        options = ResourceOptions(skip_pod_level=not pod_level)
-        self.requests: ResourceList = pod_requests(pod, options)
-        self.limits: ResourceList = pod_limits(pod, options)
+    Attributes:
+        plan: of its node.
+        details: the pod's part of it.
+        shares: CPUs each cgroup of the plan is sure to get.
+        pod_level: whether pod-level resources count.
+    """
+
+    plan: PlanDetails
+    details: PodDetails
+    shares: Mapping[CgroupName, float]
+    pod_level: bool = True
+
+    @property
+    def containers(self) -> dict[str, ContainerDetails]:
+        """The pod's containers by name."""
+        return {one.container.name: one for one in self.details.containers}
 
     def files(self, cgroup: CgroupName | None) -> dict[str, str]:
+        """The files of one cgroup; none where there is no such cgroup."""
         return self.plan.plan.cgroups[cgroup].files() if cgroup is not None else {}
 
 
-def _compare_container(name: str, first: _Version, second: _Version) -> ContainerComparison:
+def compare_planned(before: PlannedPod, after: PlannedPod) -> PodComparison:
+    """As :func:`compare_pods`, of versions that were planned already."""
+    old, new = before.details, after.details
+    options = [ResourceOptions(skip_pod_level=not one.pod_level) for one in (before, after)]
+    names = list(dict.fromkeys((*after.containers, *before.containers)))
+    return PodComparison(
+        qos_class=Pair(old.qos_class, new.qos_class),
+        reason=Pair(old.decision.reason, new.decision.reason),
+        requests=_differences(pod_requests(old.pod, options[0]), pod_requests(new.pod, options[1])),
+        limits=_differences(pod_limits(old.pod, options[0]), pod_limits(new.pod, options[1])),
+        files=_differences(before.files(old.cgroup), after.files(new.cgroup)),
+        cgroup=Pair(old.cgroup, new.cgroup),
+        cpus=Pair(before.shares[old.cgroup], after.shares[new.cgroup]),
+        containers=tuple(_compare_container(name, before, after) for name in names),
+    )
+
+
+def _compare_container(name: str, first: PlannedPod, second: PlannedPod) -> ContainerComparison:
     old, new = first.containers.get(name), second.containers.get(name)
     adj = Pair(
         old.oom_score_adj.value if old else None,
         new.oom_score_adj.value if new else None,
     )
     files = _differences(first.files(old.cgroup if old else None), second.files(new.cgroup if new else None))
-    cpus = Pair(first.cpus[old.cgroup] if old else None, second.cpus[new.cgroup] if new else None)
+    cpus = Pair(first.shares[old.cgroup] if old else None, second.shares[new.cgroup] if new else None)
     fate: Fate = "same"
     if old is None or new is None:
         fate = "added" if old is None else "removed"
