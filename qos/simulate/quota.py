@@ -91,7 +91,8 @@ def burn_until(node: Any, counters: Any, time: float) -> None:
     counters[THROTTLED] += node.width * span
     if node.burn > 0.0 and span > 0.0:
         node.pool -= node.burn * span
-        node.idle = 0
+        if span > EPSILON:  # less is rounding right after a period's end, not use in the next one
+            node.idle = 0
 
 
 @inner

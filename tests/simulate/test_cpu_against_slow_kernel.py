@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from slow_kernel import Group, Job, SlowKernel
 
@@ -125,6 +125,7 @@ def fast(specs: dict[str, dict[str, Any]], work: dict[str, Leaf], cpus: int) -> 
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(({"g0": {"weight": 224, "quota": (183, 10, 0)}}, {"g0": Leaf("onOff", 10, 50, 1)}, 3))
 @given(machines())
 def test_engine_agrees_with_the_slow_kernel(
     machine: tuple[dict[str, dict[str, Any]], dict[str, Leaf], int],

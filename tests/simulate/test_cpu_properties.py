@@ -37,7 +37,9 @@ shapes = st.one_of(
         st.integers(1, 120), st.integers(1, 20), st.integers(1, 16),
     ),
     st.builds(
-        lambda mean, swing: {"shape": "periodic", "mean": f"{mean}m", "amplitude": f"{swing}m", "cycle": "2s"},
+        lambda mean, swing: {
+            "shape": "periodic", "mean": f"{mean}m", "amplitude": f"{swing}m", "cycle": "2s",
+        },
         st.integers(100, 1500), st.integers(0, 1500),
     ),
     st.builds(lambda work: {"shape": "batch", "cpuTime": f"{work}ms", "threads": 2}, st.integers(10, 4000)),
