@@ -89,8 +89,8 @@ def _named(run: Run, name: str) -> str:
 
 
 def _best(runs: Sequence[Run], name: str, column: Column) -> float | None:
-    """The best value, if policies differ in it by more than 1 % and one side is better."""
+    """The best value, if policies differ in it by more than 5 % and one side is better."""
     known = [value for run in contended(runs) if (value := column.value(run.fared(name))) is not None]
-    if column.less_is_better is None or len(known) < 2 or max(known) <= min(known) * 1.01:
+    if column.less_is_better is None or len(known) < 2 or max(known) <= min(known) * 1.05:
         return None
     return min(known) if column.less_is_better else max(known)
