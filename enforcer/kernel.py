@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enforcer import control
 from enforcer.announce import Announcer, leaves_below
-from enforcer.apply import Applied, Enforcer
+from enforcer.apply import Enforcer
 from enforcer.cgroupfs import CgroupFS
-from enforcer.drift import Spell
+from enforcer.drift import Difference, Spell
 from enforcer.load import AHEAD_SECONDS
 from enforcer.observe import Happening, Sampler, Watch
+from enforcer.reconcile import Reconciler
+from enforcer.work import Starter, Work
 from qos.errors import CgroupError, HostError, PlanError
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event, EventKind
@@ -33,32 +35,6 @@ _HEAD_START_SECONDS = 0.05
 
 _DEATH_SECONDS = 5.0
 """An end so soon after an OOM kill is the same death."""
-
-
-class Work(Protocol):
-    """Processes of one leaf cgroup; :class:`enforcer.load.LoadProcess` is one."""
-
-    def wait_ready(self, timeout_seconds: float = 60.0) -> None:
-        """Wait until they can begin."""
-
-    def go(self, start: float | None = None) -> object:
-        """Begin at a moment of the monotonic clock."""
-
-    def feed_until(self, seconds: float) -> None:
-        """Hand them what they shall do before so many seconds after their start."""
-
-    def results(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Arrivals and latencies, in seconds after the start, completed since the last call."""
-
-    def poll(self) -> int | None:
-        """Their exit code, None while they run."""
-
-    def close(self) -> None:
-        """Release what is held of them."""
-
-
-Starter = Callable[[CgroupName, str, Workload, int], Work]
-"""Puts a workload into a cgroup (name, path) with an oom_score_adj; it waits for ``go``."""
 
 
 class HostKernel:
@@ -103,6 +79,7 @@ class HostKernel:
         self._work: dict[CgroupName, tuple[Work, float]] = {}
         self._waiting: dict[CgroupName, Work] = {}
         self._ready: set[CgroupName] = set()
+        self._reconciler: Reconciler | None = None
         self._ended: set[CgroupName] = set()
         self._oom_killed: dict[CgroupName, float] = {}
         self._events: list[Event] = []
@@ -126,6 +103,7 @@ class HostKernel:
         for work in (*(work for work, _ in self._work.values()), *self._waiting.values()):
             work.close()
         self._work, self._waiting = {}, {}
+        self._forget_values()
         self._sampler.close()
         self._watch.close()
 
@@ -150,6 +128,7 @@ class HostKernel:
         if any(change.kind == "remove" for change in changes):
             self._sampler.sample()
         self._enforcer.apply(new, prune=True)
+        self._forget_values()
         added = [leaf for leaf in new.leaves() if leaf not in self._plan.cgroups]
         self._plan = new
         paths = self._paths()
@@ -250,15 +229,25 @@ class HostKernel:
             self._end(leaf)
         self._tell("killed", cgroup, f"all tasks killed, confirmed after {took * 1000:.0f} ms")
 
-    def repair(self) -> Applied:
-        """Set right what somebody else changed; the differences say what it was.
+    def repair(self) -> Sequence[Difference]:
+        """Set right what somebody else changed, and say what it was.
 
         Raises:
             HostError: the host refused.
         """
-        return self._enforcer.apply(self._plan, prune=True, force_conflicts=True)
+        if self._reconciler is None:
+            self._reconciler = Reconciler(self._fs, self._enforcer.record())
+        if not self._reconciler.differing():
+            return ()
+        self._forget_values()
+        return self._enforcer.apply(self._plan, prune=True, force_conflicts=True).differences
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _forget_values(self) -> None:
+        if self._reconciler is not None:
+            self._reconciler.close()
+            self._reconciler = None
 
     def _paths(self) -> Mapping[CgroupName, str]:
         return {name: self._spell(name) for name in self._plan}
@@ -290,7 +279,7 @@ class HostKernel:
             self._next_sample = (math.floor(now / self._interval) + 1) * self._interval
         if now >= self._next_repair:
             self._next_repair = now + self._repair_interval
-            for difference in self.repair().differences:
+            for difference in self.repair():
                 self._tell("resize", difference.name, f"drift repaired: {difference}")
 
     def _tell(self, kind: EventKind, cgroup: CgroupName, reason: str) -> None:

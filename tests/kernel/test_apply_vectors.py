@@ -29,13 +29,10 @@ def pods_of(repository: Path) -> list[dict[str, Any]]:
 
 
 def can_be_enforced(fs: CgroupFS, pod: dict[str, Any]) -> bool:
-    """Whether this kernel has what the pod limits: User Mode Linux has no huge pages to give."""
-    if "hugetlb" in fs.controllers():
-        return True
+    """Whether this kernel has the huge pages that the pod limits: User Mode Linux has none to give."""
+    there = fs.files()
     cgroups = [pod["podCgroup"], *pod["containers"]]
-    return all(
-        text == "0" for each in cgroups for file, text in each["files"].items() if file.startswith("hugetlb.")
-    )
+    return all(text == "0" or file in there for each in cgroups for file, text in each["files"].items())
 
 
 def batches(pods: list[dict[str, Any]]) -> Iterator[Files]:
@@ -63,11 +60,10 @@ def as_printed(file: str, text: str) -> str:
 
 
 def offered(fs: CgroupFS, cgroups: Mapping[str, Mapping[str, str]]) -> Files:
-    """The files this kernel has a controller for: User Mode Linux has no hugetlb."""
-    controllers = fs.controllers()
+    """The files this kernel has: no huge pages on User Mode Linux, none of 1 GB on an old CPU."""
+    there = fs.files()
     return {
-        name: {file: text for file, text in files.items() if file.partition(".")[0] in controllers}
-        for name, files in cgroups.items()
+        name: {file: text for file, text in files.items() if file in there} for name, files in cgroups.items()
     }
 
 
