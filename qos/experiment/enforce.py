@@ -6,7 +6,8 @@ The only place where pods and the real kernel meet; the enforcer itself sees cgr
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -111,6 +112,16 @@ class Host:
     ) -> None:
         self._store.close()
         self.fs.close()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock that every change of this host's plan takes, for what must not be cut in two.
+
+        Raises:
+            HostError: another run holds it all the time.
+        """
+        with self._store.locked():
+            yield
 
     def path(self, name: CgroupName) -> str:
         """Where a cgroup of a plan lies below the root (the cgroupfs driver's spelling)."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import select
+import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 from qos.errors import InputError
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
     from qos.policy.base import PlanDetails
 
 _KILLED: Final = 128 + 9
+_GRACE_SECONDS: Final = 2.0
+_LOOK_SECONDS: Final = 0.25
+_PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CLASS_OPTIONS: Final = {one.value.lower(): one for one in QOSClass}
 
 
@@ -195,29 +202,77 @@ def run_recorded(
         ConflictError: somebody else changed a value.
         HostError: the host refuses, or the command cannot be started.
     """
-    from enforcer.control import wait_for
-
     wanted, key = desired_with(host, wish)
     recorder = None
-    with running(host, wanted, key) as child:
+    with running(host, wanted, key) as child, signals_to(child) as told:
         here = managed(host, [key])
-        cgroup = here.pods[0]["cgroup"]
-        tell(f"pod/{key} is {here.pods[0]['qosClass']}, in {host.fs.root / host.path(cgroup)}")
-        if interval_seconds is None:
-            code = child.wait()
-        else:
+        cgroup = host.path(here.pods[0]["cgroup"])
+        tell(f"pod/{key} is {here.pods[0]['qosClass']}, in {host.fs.root / cgroup}")
+        if interval_seconds is not None:
             recorder = Recorder(host.fs, here, interval_seconds)
-            recorder.run(lambda: child.poll() is not None)
-            code = child.wait()
-        if code == _KILLED and wait_for(host.fs, host.path(cgroup), "populated", 1, 0.5):
-            tell(f"pod/{key} was restarted by somebody else; waiting for it")
-            while not wait_for(host.fs, host.path(cgroup), "populated", 0, 60.0):
-                pass
+            recorder.run(lambda: told.over(child))
+        while not told.over(child):
+            _wait(child)
+        code = child.poll()
+        if code is None:  # told to end, and did not: the whole cgroup is killed with the pod
+            code = 128 + told.number
+        elif code == _KILLED:
+            _follow(host, cgroup, told, lambda: tell(f"pod/{key} was restarted by somebody else"))
     if recorder is None:
         return code, None
     recording = recorder.recording(wanted.settings.node, command_line)
     recorder.close()
     return code, recording
+
+
+def _wait(child: Child) -> None:
+    select.select([child.pidfd], [], [], _LOOK_SECONDS)
+
+
+def _follow(host: Host, cgroup: str, told: Told, tell: Callable[[], None]) -> None:
+    """After a kill: `qos restart` may have started the command again, which this run then waits for."""
+    from enforcer.control import wait_for
+
+    with host.alone():  # a restart holds it from its kill to its start
+        restarted = host.fs.is_populated(cgroup)
+    if restarted:
+        tell()
+    while restarted and not told.number and not wait_for(host.fs, cgroup, "populated", 0, _LOOK_SECONDS):
+        pass
+
+
+@dataclass(slots=True)
+class Told:
+    """A signal that asked this run to end: its number (0: none yet), and when patience ends."""
+
+    number: int = 0
+    until: float = 0.0
+
+    def over(self, child: Child) -> bool:
+        """Whether there is nothing more to wait for."""
+        return child.poll() is not None or (self.number != 0 and time.monotonic() > self.until)
+
+
+@contextmanager
+def signals_to(child: Child) -> Iterator[Told]:
+    """Pass Ctrl-C, SIGTERM and SIGHUP on to the command, and give it two seconds to end by itself.
+
+    As PID 1 of its namespace it gets those signals only that it handles (pid_namespaces(7)); what does not
+    end is killed with its cgroup.
+    """
+    told = Told()
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        told.number = number
+        told.until = time.monotonic() + _GRACE_SECONDS
+        child.send(signal.Signals(number))
+
+    before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def restart(host: Host, selectors: Sequence[str], logs: Path) -> dict[str, int]:
@@ -251,8 +306,8 @@ def restart(host: Host, selectors: Sequence[str], logs: Path) -> dict[str, int]:
                     expected="a container with a command",
                 )  # fmt: skip
             path = host.path(container.cgroup)
-            kill(host.fs, path)
-            with open_log(logs, key, container.container.name) as log:
+            with host.alone(), open_log(logs, key, container.container.name) as log:
+                kill(host.fs, path)
                 child = launch(host.fs, path, command, stdout=log, stderr=log)
             started[f"{key}:{container.container.name}"] = child.pid
             child.close()
