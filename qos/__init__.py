@@ -1,6 +1,7 @@
 """Kubernetes resource QoS: one plan, simulated or enforced.
 
-Every name here is imported when first used; ``dir(qos)`` lists them.
+Every name here is imported when first used. Whole runs are ``qos.experiment.simulate.simulate`` and
+``qos.experiment.check.check``: ``qos.simulate`` and ``qos.check`` are the boxes of those names.
 """
 
 from typing import TYPE_CHECKING
@@ -11,9 +12,7 @@ if TYPE_CHECKING:
     from qos.agent.admission import admit
     from qos.agent.ranking import rank
     from qos.agent.thresholds import parse_thresholds
-    from qos.experiment.check import check
     from qos.experiment.explain import explain
-    from qos.experiment.simulate import simulate
     from qos.experiment.tell import tell
     from qos.experiment.upgrade import upgrade
     from qos.model.node import KubeletConfiguration, Node
@@ -46,11 +45,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KubeletConfiguration", "Node", "Plan", "Pod", "Profile", "QOSClass", "Quantity", "admit",
-    "apply_defaults", "assign_cpus", "check", "classify", "compare_pods", "decide_resize", "diff",
+    "apply_defaults", "assign_cpus", "classify", "compare_pods", "decide_resize", "diff",
     "explain", "fair_share", "fill_from_limit_range", "find_policy", "is_critical_pod",
     "limit_range_violations", "load_scenario", "node_allocatable", "order_writes", "parse_thresholds",
     "plan_node", "pod_limits", "pod_requests", "pods_to_preempt", "quota_usage", "rank",
-    "read_manifests", "read_recording", "simulate", "summarize", "tell", "upgrade", "validate_pod",
+    "read_manifests", "read_recording", "summarize", "tell", "upgrade", "validate_pod",
     "validate_resize", "write_recording", "write_report",
 ]  # fmt: skip
 
@@ -67,7 +66,6 @@ __getattr__ = lazy_names(
         "admit": "qos.agent.admission",
         "apply_defaults": "qos.policy.defaults",
         "assign_cpus": "qos.policy.decisions.cpu_assignment",
-        "check": "qos.experiment.check",
         "classify": "qos.policy.qos_class",
         "compare_pods": "qos.policy.decisions.compare",
         "decide_resize": "qos.policy.decisions.resize",
@@ -90,7 +88,6 @@ __getattr__ = lazy_names(
         "rank": "qos.agent.ranking",
         "read_manifests": "qos.scenario.manifest",
         "read_recording": "qos.record.store",
-        "simulate": "qos.experiment.simulate",
         "summarize": "qos.record.summarize",
         "tell": "qos.experiment.tell",
         "upgrade": "qos.experiment.upgrade",

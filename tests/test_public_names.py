@@ -49,3 +49,9 @@ def test_unknown_names_are_attribute_errors() -> None:
     """A misspelt name fails as on any module."""
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = qos.nonsense
+
+
+def test_no_name_hides_a_box() -> None:
+    """A public name is never that of a package below qos, which an import would put in its place."""
+    boxes = {path.name for path in INIT.parent.iterdir() if path.is_dir()}
+    assert not boxes & set(qos.__all__)
