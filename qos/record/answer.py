@@ -166,8 +166,9 @@ def _values_text(values: Sequence[tuple[str, float | None]], base: float | None,
 
 def _policy_sentence(recording: Recording, summary: Summary) -> str:
     """Who waited and why, and what happened to whom, under one policy."""
-    clauses = _waits(summary) or [_no_wait_text(summary)]
-    return f"{summary.policy}: {'; '.join(clauses + _happenings(recording, summary.events))}"
+    waits, happened = _waits(summary), _happenings(recording, summary.events)
+    clauses = [*waits, *happened] if waits else [*happened, _no_wait_text(summary)]
+    return f"{summary.policy}: {'; '.join(clauses)}"
 
 
 def _waits(summary: Summary) -> list[str]:
@@ -200,7 +201,7 @@ def _no_wait_text(summary: Summary) -> str:
         if fared.waited_for_quota is not None or fared.waited_for_cpu is not None
     ]
     if known:
-        return "nobody waited for the CPU"
+        return "hardly any wait for the CPU"
     return "who waited for the CPU is not known (no cpu.stat with throttled_usec, no cpu.pressure was read)"
 
 

@@ -89,7 +89,8 @@ footer { color: var(--muted); font-size: 12.5px; padding-bottom: 40px; }
   .panels { grid-template-columns: repeat(auto-fit, minmax(205px, 1fr)); gap: 4px 14px; }
   .panels.wide { grid-template-columns: minmax(0, 1fr); }
   .scroll { overflow: visible; }
-  table { font-size: 8pt; }
-  th, td { padding: 2px 4px; }
+  table { font-size: 7.5pt; }
+  td.name { white-space: normal; overflow-wrap: anywhere; }
+  th, td { padding: 2px 3px; }
 }
 """

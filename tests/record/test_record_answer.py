@@ -103,9 +103,9 @@ class TestWaits:
             "kubelet: waiting for a limit above it: web 25 % of its time"
         ]
 
-    def test_nobody_waited_is_said_only_where_it_is_known(self) -> None:
+    def test_no_wait_is_said_only_where_it_is_known(self) -> None:
         """0 % and unknown are two answers."""
-        assert told(run("kubelet", web=fared())) == ["kubelet: nobody waited for the CPU"]
+        assert told(run("kubelet", web=fared())) == ["kubelet: hardly any wait for the CPU"]
         unknown = fared(waited_for_quota=None, waited_for_cpu=None)
         assert "is not known" in told(run("host", web=unknown))[0]
 
@@ -129,8 +129,8 @@ class TestEvents:
             Event(62.0, "throttle", leaf, "not worth a sentence"),
         )
         assert told(run("kubelet", *events, web=fared()))[0] == (
-            "kubelet: nobody waited for the CPU; neighbour OOM-killed at 31 s and once more; "
-            "web evicted at 60 s; sshd OOM-killed at 61 s"
+            "kubelet: neighbour OOM-killed at 31 s and once more; web evicted at 60 s; "
+            "sshd OOM-killed at 61 s; hardly any wait for the CPU"
         )
 
 
