@@ -43,10 +43,10 @@ def pod_uid(pod: Pod) -> str:
 
 
 def uuid5_text(name: str) -> str:
-    """The UUID v5 of a name in our namespace; as uuid.uuid5, but 5 times as fast, which 10,000 pods feel.
+    """The UUID v5 of a name in our namespace; as uuid.uuid5, in a fifth of the time, which 10,000 pods feel.
 
     >>> uuid5_text("default/web")
-    '6f6d2e0b-0000'
+    'b96bf486-0bab-55d8-bda7-fec205add294'
     """
     digest = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
