@@ -23,6 +23,17 @@ _NO_VALUE: Final = object()
 _SHOWN_VALUE_LENGTH: Final = 80
 
 
+def printable(text: str) -> str:
+    r"""Text from outside that is safe on any terminal: control characters and broken Unicode are escaped.
+
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceRef:
     """Where in the input something stands: file, and 1-based line and column where known."""
@@ -32,7 +43,7 @@ class SourceRef:
     column: int | None = None
 
     def __str__(self) -> str:
-        parts = [self.file]
+        parts = [printable(self.file)]
         if self.line is not None:
             parts.append(str(self.line))
             if self.column is not None:
@@ -93,7 +104,7 @@ class InputError(QosError):
             line += f", got {shown}"
         if self.expected:
             line += f"; expected {self.expected}"
-        return line.replace("\n", " ")
+        return printable(line.replace("\n", " "))
 
 
 class InputErrors(InputError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -81,7 +81,7 @@ def _pod_lines(pod: ExplainedPod, explanation: Explanation, style: Style) -> Ite
         inside = finding.where.removeprefix(name).lstrip("/")
         about = f"{inside}: " if inside else ""
         yield from _labelled(_SAID[finding.severity], f"{about}{finding.reason}; {finding.fix}", style)
-    yield from _labelled("from", f"{sourced.source.file}:{sourced.source.line}", style)
+    yield from _labelled("from", str(replace(sourced.source, column=None)), style)
     yield f"  {style.paint(details.cgroup, _DIM)}"
     yield from _file_lines(explanation.details.cgroups.get(details.cgroup, {}), style)
     for container in details.containers:

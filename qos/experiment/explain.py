@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from qos.check.lint import Finding
-from qos.errors import InputError, SourceRef
+from qos.errors import InputError, SourceRef, printable
 from qos.experiment.admission import as_stored
 from qos.experiment.lint import lint_pod
 from qos.experiment.policies import policy_named
@@ -272,7 +272,7 @@ def _pod_json(each: ExplainedPod, files: Mapping[CgroupName, dict[str, str]]) ->
             }
             for container in details.containers
         ],
-        "source": f"{each.sourced.source.file}:{each.sourced.source.line}",
+        "source": str(replace(each.sourced.source, column=None)),
     }
 
 
@@ -280,9 +280,9 @@ def error_json(error: InputError) -> dict[str, Any]:
     """An input error as plain data."""
     return {
         "source": str(error.source) if error.source else None,
-        "field": error.field,
-        "problem": error.problem,
-        "value": None if error.value is None else str(error.value),
+        "field": printable(error.field) if error.field else None,
+        "problem": printable(error.problem),
+        "value": None if error.value is None else printable(str(error.value)),
         "expected": error.expected,
         "message": str(error),
     }

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 from pydantic import BaseModel
 
-from qos.errors import InputError, InputErrors, SourceRef
+from qos.errors import InputError, InputErrors, SourceRef, printable
 from qos.model.limit_range import LimitRange, ResourceQuota
 from qos.model.node import KubeletConfiguration, Node
 from qos.scenario.admission import admit
@@ -188,7 +188,7 @@ def _known_kind(document: Document, kind: str, api_version: str, found: _Found) 
     if workload is not None:
         why = has_pod_spec(document, workload)
         if why:
-            found.skipped.append(Skipped(document.source, kind, why))
+            found.skipped.append(Skipped(document.source, printable(kind), why))
             return
         pod, warnings = pods_of(document, kind, workload)
         found.pods.append(pod)
@@ -208,4 +208,4 @@ def _known_kind(document: Document, kind: str, api_version: str, found: _Found) 
         why = "is a template"
     else:
         why = "runs no pods by itself"
-    found.skipped.append(Skipped(document.source, kind, why))
+    found.skipped.append(Skipped(document.source, printable(kind), why))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qos.errors import printable
 from qos.scenario.manifest import Manifests, read_manifests
 
 POD = """\
@@ -287,7 +288,23 @@ class TestDirectories:
 def test_files_that_cannot_be_read(path: str, problem: str, tmp_path: Path) -> None:
     """A path that leads nowhere is one line with the path."""
     (error,) = read_manifests([f"{tmp_path}/{path}"]).errors
-    assert str(error).startswith(f"{tmp_path}/{path}: {problem}; expected ")
+    assert str(error).startswith(f"{tmp_path}/{printable(path)}: {problem}; expected ")
+
+
+def test_no_text_from_outside_reaches_a_terminal_raw(tmp_path: Path) -> None:
+    """Control characters, broken Unicode and odd file names are escaped, in lines and in data."""
+    odd = tmp_path / "\udcff\x1b[31m.yaml"
+    odd.write_text('"kind": Pod\nmetadata: {name: a}\n"\\e[31mred": 1\nspec: {containers: [{name: b}]}\n')
+    bad = tmp_path / "s.json"
+    bad.write_text('{"kind": "Pod", "metadata": {"name": "a"}, "\\ud800": 1, "spec": {"containers": [{}]}}')
+    skipped = tmp_path / "k.json"
+    skipped.write_text('{"kind": "\\ud800\\u0007", "apiVersion": "x/v1"}')
+    found = read_manifests([odd, bad, skipped])
+    lines = [str(error) for error in found.errors] + [f"{each.source} {each.kind}" for each in found.skipped]
+    assert len(lines) >= 3
+    for line in lines:
+        assert line.isprintable()
+        line.encode()
 
 
 def test_stdin_where_there_is_none() -> None:
