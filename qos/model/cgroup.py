@@ -52,7 +52,7 @@ def ancestors(name: CgroupName) -> tuple[CgroupName, ...]:
 class CpuMax(BaseModel):
     """``cpu.max``: at most ``quota_usec`` of CPU time in every ``period_usec``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     quota_usec: Annotated[int, Field(ge=1000, le=2**44)] | Literal["max"] = "max"
     period_usec: Annotated[int, Field(ge=1000, le=1_000_000)] = CPU_PERIOD_USEC
 
@@ -166,7 +166,7 @@ _BfqWeight = Annotated[int, Field(ge=1, le=1000)]
 class CgroupSpec(BaseModel):
     """The values one cgroup's files shall have; None leaves the file alone. One line a knob."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     # fmt: off
     cpu_weight: _Weight | None = _knob("cpu", "100", "share", "share of CPU among runnable siblings")
@@ -219,10 +219,9 @@ class CgroupSpec(BaseModel):
         >>> CgroupSpec(cpu_weight=39, memory_max="max").files()
         {'cpu.weight': '39', 'memory.max': 'max'}
         """
+        known = knobs()
         return {
-            knob.file: format_value(value)
-            for knob in knobs().values()
-            if (value := getattr(self, knob.field)) is not None
+            known[field].file: format_value(value) for field, value in self.__dict__.items() if value is not None
         }
 
     @classmethod

@@ -176,7 +176,7 @@ class ExplainingPolicy(Protocol):
         """The plan, with everything that led to it."""
 
 
-_NOTHING_MANAGED: Final = CgroupSpec()
+_NOTHING_MANAGED: Final = CgroupSpec.model_construct()
 
 
 def in_bytes(amount: int) -> int:

@@ -49,7 +49,7 @@ def _rounded_sentence(rounded: int, because: Callable[..., str], told: tuple[Any
 
 @lru_cache(maxsize=4096)
 def _cpu_max(quota_usec: int, period_usec: int) -> CpuMax:
-    return CpuMax(quota_usec=quota_usec if quota_usec > 0 else "max", period_usec=period_usec)
+    return CpuMax.model_construct(quota_usec=quota_usec if quota_usec > 0 else "max", period_usec=period_usec)
 
 
 def no_quota(period_usec: int) -> CpuMax:
