@@ -126,7 +126,7 @@ class TestAllocatable:
     )
 
     def test_reserve(self) -> None:
-        """Kubepods has capacity less what is reserved; the scheduler also leaves eviction's 100Mi and huge pages."""
+        """Kubepods has capacity less the reserve; the scheduler leaves eviction and huge pages too."""
         assert {n: str(q) for n, q in allocatable_absolute(CAPACITY, self.kubelet).items()} == {
             "cpu": "3500m", "memory": "6656Mi", "hugepages-2Mi": "1Gi",
         }  # fmt: skip
