@@ -91,22 +91,20 @@ def touch(
     span = now - began
     if span <= 0.0:
         return 0, used
-    deaths = 0
-    need = min(need, machine[FAULT_RATE] * span)
-    if need > 0.5:
-        holder.growth = slope if slope > 0.0 else machine[FAULT_RATE]
-        deaths, used = obtain(groups, holders, counters, place, need, False, machine, killed, log, used, now)
-        slow_down(groups, holders, counters, place, need, machine, now)
-    if holder.alive and holder.read_rate > 0.0 and now > reading_from:
-        brought = min(missing * (now - reading_from), holder.file_size - group.file)
+    brought = 0.0
+    if holder.read_rate > 0.0 and now > reading_from:
         holder.file_read += holder.read_rate * (now - reading_from)
-        if brought > 0.5:
-            holder.growth = missing
-            more, used = obtain(
-                groups, holders, counters, place, brought, True, machine, killed[deaths:], log, used, now
+        brought = min(missing * (now - reading_from), holder.file_size - group.file)
+    deaths = 0
+    for is_file in (False, True):
+        amount = brought if is_file else min(need, machine[FAULT_RATE] * span)
+        if amount > 0.5 and holder.alive:
+            growth = slope if slope > 0.0 else machine[FAULT_RATE]
+            holder.growth = missing if is_file else growth
+            deaths, used = obtain(
+                groups, holders, counters, place, amount, is_file, machine, killed, deaths, log, used, now
             )
-            deaths += more
-            slow_down(groups, holders, counters, place, brought, machine, now)
+            slow_down(groups, holders, counters, place, amount, machine, now)
     return deaths, used
 
 

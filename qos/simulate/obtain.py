@@ -95,12 +95,13 @@ def note_oom(
 @inner
 def kill_for(
     groups: Any, holders: Any, counters: Any, victim: int, where: int, growth: float, total: float,
-    killed: Any, log: Any, used: int, now: float,
+    killed: Any, deaths: int, log: Any, used: int, now: float,
 ) -> tuple[int, int]:  # fmt: skip
-    """Kill a victim and who dies with it, and write that down; returns how many, and rows of the log used."""
+    """Kill a victim and who dies with it, and write that down; returns deaths and rows of the log."""
     used = note_oom(groups, holders, victim, where, growth, total, log, used, now)
-    deaths = kill(groups, holders, counters, victim, where, killed)
-    for nth in range(deaths):
+    before = deaths
+    deaths = kill(groups, holders, counters, victim, where, killed, deaths)
+    for nth in range(before, deaths):
         if killed[nth] != victim:
             entry = log[used]
             entry.time = now
@@ -129,25 +130,23 @@ def enforce(
             victim = choose(groups, holders, index, group.max)
             if victim == NOBODY:
                 break
-            more, used = kill_for(
-                groups, holders, counters, victim, index, 0.0, group.max, killed[deaths:], log, used, now
+            deaths, used = kill_for(
+                groups, holders, counters, victim, index, 0.0, group.max, killed, deaths, log, used, now
             )
-            deaths += more
     return deaths, used
 
 
 @inner
 def obtain(
     groups: Any, holders: Any, counters: Any, place: int, amount: float, is_file: bool,
-    machine: Any, killed: Any, log: Any, used: int, now: float,
+    machine: Any, killed: Any, deaths: int, log: Any, used: int, now: float,
 ) -> tuple[int, int]:  # fmt: skip
     """Charge ``amount`` bytes for a holder, whatever it takes; ``killed`` receives who died of it.
 
-    Returns how many died, and how many rows of the log are used.
+    Returns how many are in ``killed``, and how many rows of the log are used.
     """
     holder = holders[place]
     node = holder.node
-    deaths = 0
     left = amount
     while left > 0.5 and holder.alive:
         room, where = room_of(groups, node, left)
@@ -176,10 +175,9 @@ def obtain(
             count_event(groups, counters, where, OOM, 1.0)
         if victim == NOBODY:
             break
-        more, used = kill_for(
-            groups, holders, counters, victim, where, holder.growth, total, killed[deaths:], log, used, now
+        deaths, used = kill_for(
+            groups, holders, counters, victim, where, holder.growth, total, killed, deaths, log, used, now
         )
-        deaths += more
     return deaths, used
 
 

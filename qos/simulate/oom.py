@@ -49,10 +49,10 @@ def end(groups: Any, holders: Any, place: int) -> None:
 
 
 @inner
-def kill(groups: Any, holders: Any, counters: Any, place: int, top: int, killed: Any) -> int:
+def kill(groups: Any, holders: Any, counters: Any, place: int, top: int, killed: Any, count: int) -> int:
     """Kill a victim, with memory.oom.group all of the highest such cgroup at or below ``top``.
 
-    ``killed`` receives the places of the holders that died; returns how many.
+    ``killed`` receives the places of the holders that died, from ``count`` on; returns how many it has now.
     """
     node = holders[place].node
     together = NOBODY
@@ -66,10 +66,9 @@ def kill(groups: Any, holders: Any, counters: Any, place: int, top: int, killed:
     count_event(groups, counters, node, OOM_KILL, 1.0)
     if together == NOBODY:
         end(groups, holders, place)
-        killed[0] = place
-        return 1
+        killed[count] = place
+        return count + 1
     count_event(groups, counters, together, OOM_GROUP_KILL, 1.0)
-    count = 0
     for other in range(len(holders)):
         holder = holders[other]
         if holder.alive and holder.adj > _UNKILLABLE and below(groups, holder.node, together):
