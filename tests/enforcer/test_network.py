@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from enforcer.network import Bandwidth, addresses_of, burst_bytes, device_of
 from qos.errors import InputError
+from qos.experiment.bandwidth import EGRESS, INGRESS, bandwidth_of
+from qos.model.pod import Pod
 
 
 @given(st.text(min_size=1, max_size=300))
@@ -42,3 +44,19 @@ def test_a_bandwidth_out_of_kubernetes_range_is_refused(bits: int) -> None:
     """1k to 1P, as the annotation is validated."""
     with pytest.raises(InputError, match=r"kubernetes\.io/egress-bandwidth"):
         Bandwidth(egress_bits=bits)
+
+
+def test_annotations_are_quantities_of_bits_a_second() -> None:
+    """Decimal and binary suffixes as everywhere in Kubernetes; without annotations no limit."""
+    pod = Pod.model_validate({"metadata": {"annotations": {INGRESS: "10M", EGRESS: "1Mi"}}})
+    assert bandwidth_of(pod) == Bandwidth(10_000_000, 1 << 20)
+    assert bandwidth_of(Pod()) == Bandwidth()
+
+
+@pytest.mark.parametrize("text", ["fast", "", "1", "2P"])
+def test_an_annotation_that_is_no_bandwidth_is_refused_by_name(text: str) -> None:
+    """Not a quantity, or outside of what Kubernetes takes."""
+    pod = Pod.model_validate({"metadata": {"annotations": {EGRESS: text}}})
+    with pytest.raises(InputError) as caught:
+        bandwidth_of(pod)
+    assert EGRESS in str(caught.value)
