@@ -56,7 +56,6 @@ class State(NamedTuple):
     machine: Any  # (MACHINE_FIELDS,)
     killed: Any  # (H + 1,) scratch
     counters: Any  # (C, COUNTERS)
-    row: Any  # (C, COUNTERS) scratch
     picked: Any  # (K,) counters that are read
     rows: Any  # (T, K, C) readings to be filled
     row_times: Any  # (T,)
@@ -212,7 +211,7 @@ def take_reading(state: Any) -> None:
     row = int(clock[ROWS])
     read_row(
         state.nodes, state.sources, state.keys, state.groups, state.holders, state.counters,
-        state.row, state.picked, state.rows[row],
+        state.picked, state.rows[row],
     )  # fmt: skip
     state.row_times[row] = clock[NEXT_SAMPLE]
     clock[ROWS] += 1.0

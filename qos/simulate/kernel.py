@@ -21,7 +21,7 @@ from qos.simulate.account import Readings
 from qos.simulate.demand import demand_of, seed_of
 from qos.simulate.events import describe
 from qos.simulate.holders import Holders
-from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_LOCAL, PIDS_EVENTS_MAX
+from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_GAUGE, PIDS_EVENTS_MAX
 from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTAL
 from qos.simulate.oom import end
 from qos.simulate.pids import allowed_tasks
@@ -234,7 +234,7 @@ class SimKernel:
             clock, self._nodes, self._pools, self._may_use, self._scratch,
             sources.records, sources.feed_times, sources.feed_values, sources.keys, sources.arrivals,
             self._groups, holders.records, holders.times, holders.values, self._machine, killed,
-            self._counters, np.empty((cgroups, COUNTERS)), self._readings.picked, rows, times,
+            self._counters, self._readings.picked, rows, times,
             self._done_room, self._log,
         )  # fmt: skip
         while engine.run(until, state) != engine.FINISHED:
@@ -306,7 +306,7 @@ class SimKernel:
                     groups[place][field] = self._groups[old][field]
             else:
                 heir = index[next(above for above in (*reversed(ancestors(name)), ROOT) if above in index)]
-                counters[heir, :FIRST_LOCAL] += self._counters[old, :FIRST_LOCAL]
+                counters[heir, :FIRST_GAUGE] += self._counters[old, :FIRST_GAUGE]
                 groups[heir]["file"] += self._groups[old]["file"]
         effective = set_cpu(nodes, names, plan, self._cpus, self.now_seconds)
         self._pools, self._may_use = pools_of(names, effective)

@@ -164,13 +164,14 @@ def until_limit(group: Any) -> float:
 
 @inner
 def write_memory(groups: Any, holders: Any, row: Any) -> None:
-    """Put the gauges of memory and pids into one reading (C, COUNTERS)."""
+    """Put the gauges of memory and pids into the counters (C, COUNTERS)."""
     for index in range(len(groups)):
         group = groups[index]
         row[index, ANON] = group.anon
         row[index, FILE] = group.file
         row[index, INACTIVE_FILE] = group.file * (1.0 - group.active)
         row[index, MEMORY] = group.usage
+        row[index, PIDS] = 0.0
         row[index, PEAK] = group.peak
         row[index, SWAP] = group.swap
         row[index, SWAP_PEAK] = group.swap_peak
