@@ -69,6 +69,7 @@ def apply(
         DryRun, typer.Option(help="client: plan only; host: look and refuse as usual, write nothing.")
     ] = DryRun.NONE,
     prune: Annotated[bool, typer.Option("--prune", help="Give back pods that are not in the files.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Start the containers that have a command.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Stay, repair drift and let the agents act.")
     ] = False,
@@ -99,8 +100,21 @@ def apply(
             dry_run=dry_run is DryRun.HOST,
         )
         _print_result(result, output, dry=dry_run is DryRun.HOST)
+        if run and dry_run is DryRun.NONE:
+            _start(host, wanted, state_dir)
         if watch and dry_run is DryRun.NONE:
             _watch(host, wanted, tuple(agent or ()))
+
+
+def _start(host: Host, wanted: Desired, state_dir: Path | None) -> None:
+    import os
+
+    from enforcer.state import default_directory
+    from qos.experiment.launch_pods import launch_pods
+
+    logs = (state_dir or default_directory(os.environ)) / "logs"
+    for name, pid in launch_pods(host, wanted, logs).items():
+        print(f"pod/{name} started as process {pid}, output in {logs}", file=sys.stderr)
 
 
 def diff(
