@@ -69,7 +69,7 @@ def expand(text: str, env: dict[str, str]) -> str:
 
 
 class CommandWork:
-    """A command in its cgroup, as :class:`enforcer.kernel.Work`: it starts with ``go``.
+    """A command in its cgroup, as :class:`enforcer.work.Work`: it starts with ``go``.
 
     Args:
         fs: the tree.

@@ -10,8 +10,8 @@ from qos.model.workload import Workload
 
 if TYPE_CHECKING:
     from enforcer.cgroupfs import CgroupFS
-    from enforcer.kernel import Starter
     from enforcer.load import CpuDemand, Kind, LoadProcess
+    from enforcer.work import Starter
 
 _KINDS: Final[dict[str, Kind]] = {"spin": "spin", "requests": "requests", "batch": "batch"}
 """All other shapes are pieces of work submitted by the period."""
