@@ -14,6 +14,7 @@ from qos.simulate.layout import EPSILON, EVENT_THROTTLE, RATE, UNLIMITED
 from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
+from qos.simulate.pressure import find_pressure, press
 from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
@@ -174,6 +175,7 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
         source = state.sources[index]
         if source.alive:
             adopt(source, nodes[source.node], state.counters[source.node], now)
+    find_pressure(nodes, state.counters, now)
     return event_rows
 
 
@@ -200,6 +202,7 @@ def catch_up_all(state: Any, now: float) -> None:
             catch_up(source, state.counters[source.node], now)
     for index in range(len(state.nodes)):
         node = state.nodes[index]
+        press(node, state.counters[index], now)
         if node.quota < UNLIMITED:
             account(node, state.counters[index], now)
 

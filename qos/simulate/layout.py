@@ -46,6 +46,11 @@ NODE: Final = np.dtype(
         ("idle", np.int64),  # no runtime was taken in this period
         ("throttled", np.int64),
         ("last_throttled", np.float64),  # for events: tell the onset only
+        # cpu.pressure
+        ("wanting", np.float64),  # threads below that want a CPU, throttled ones too
+        ("some", np.float64),  # part of the time in which some of them, or all, wait
+        ("full", np.float64),
+        ("pressed", np.float64),  # `some` and `full` hold since this time
     ],
     align=True,
 )
@@ -184,7 +189,9 @@ SWAP: Final = 21  # gauge
 SWAP_PEAK: Final = 22  # gauge
 EVENTS: Final = 23  # memory.events, six of them: with those of the cgroups below
 EVENTS_LOCAL: Final = 29  # memory.events.local
-COUNTERS: Final = 35
+CPU_SOME: Final = 35
+CPU_FULL: Final = 36
+COUNTERS: Final = 37
 
 LOW: Final = 0  # places in EVENTS and EVENTS_LOCAL
 HIGH: Final = 1

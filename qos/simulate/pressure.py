@@ -1,0 +1,50 @@
+"""cpu.pressure: the part of the time in which some, or all, of a cgroup's tasks wait for a CPU.
+
+Of n threads that want a CPU, min(n, CPUs) run queues hold one each or more. A run queue with one thread
+waits while that thread does not run; with more threads than CPUs somebody always waits. All wait while
+nobody runs. A throttled thread waits like any other.
+
+Source: kernel/sched/psi.c of Linux 6.12 (test_states: cpu some is NR_RUNNING > NR_ONCPU, full none on CPU;
+states of CPUs are weighed by their non-idle time; the machine as a whole has no full).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qos.simulate.jit import inner
+from qos.simulate.layout import CPU_FULL, CPU_SOME, EPSILON, FROZEN
+
+
+@inner
+def press(node: Any, counters: Any, now: float) -> None:
+    """Count the pressure since it last changed."""
+    span = now - node.pressed
+    node.pressed = now
+    counters[CPU_SOME] += node.some * span
+    counters[CPU_FULL] += node.full * span
+
+
+@inner
+def find_pressure(nodes: Any, counters: Any, now: float) -> None:
+    """Set what waits from now on, from rates and runnable threads.
+
+    Two spinners of one cgroup on a busy CPU that gives it half: some 1.0, full 0.5.
+    """
+    for index in range(len(nodes) - 1, -1, -1):
+        node = nodes[index]
+        if node.last > node.first:
+            node.wanting = 0.0
+            for child in range(node.first, node.last):
+                node.wanting += nodes[child].wanting
+        else:
+            node.wanting = node.runnable
+        if node.held == FROZEN:
+            node.wanting = 0.0
+        queues = min(node.wanting, node.cpus)
+        idle = max(1.0 - node.rate / queues, 0.0) if queues > EPSILON else 0.0
+        some = 1.0 if node.wanting > queues + EPSILON else idle
+        full = idle if index > 0 else 0.0
+        if some != node.some or full != node.full:
+            press(node, counters[index], now)
+            node.some, node.full = some, full
