@@ -185,7 +185,7 @@ NASTY = st.text(
 
 class TestNames:
     @given(name=NASTY)
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     def test_no_name_changes_the_page(self, name: str) -> None:
         """Whatever a policy, workload, reason or scenario is called, the page has the same elements."""
         base = make_recording("kubelet", seconds=4, interval=1.0)
@@ -260,7 +260,7 @@ class TestAbsence:
         assert "How to get the same result" in page_of(replace(recording, samples=short))
 
     @given(data=st.data())
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=10, deadline=None)
     def test_gaps_anywhere_are_drawn_as_gaps(self, data: st.DataObject) -> None:
         """Containers that come and go, or whose files vanish, break no chart."""
         recording = make_recording(seconds=10, interval=1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,17 @@ def draw(runs: Sequence[Run]) -> Picture | Absent:
         "Who got the CPU, and when?",
         "CPUs used over time, in the colour of the class, against what was requested and what is allowed.",
         panels,
-        (Key("request", "line", theme.INK, "dot"), Key("limit (cpu.max)", "line", theme.INK)),
+        tuple(_keys(runs, workloads)),
         noted(left_out(runs)),
     )
+
+
+def _keys(runs: Sequence[Run], workloads: Sequence[str]) -> Iterator[Key]:
+    """The legend: the lines that some workload has."""
+    if any(run.total(name, "cpuRequest") is not None for run in runs for name in workloads):
+        yield Key("request", "line", theme.INK, "dot")
+    if any(run.cpu_limit(name) is not None for run in runs for name in workloads):
+        yield Key("limit (cpu.max)", "line", theme.INK)
 
 
 def _panel(run: Run, runs: Sequence[Run], workloads: Sequence[str]) -> dict[str, Any]:
