@@ -15,6 +15,7 @@ from qos.cli.explain import explain
 from qos.cli.report import compare, report
 from qos.cli.schema import schema
 from qos.cli.simulate import simulate
+from qos.cli.validate import validate
 from qos.cli.version import version
 from qos.errors import QosError
 
@@ -27,7 +28,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (explain, simulate, test, report, compare, apply, diff, get, delete, schema, version):
+for command in (
+    explain,
+    simulate,
+    test,
+    report,
+    compare,
+    apply,
+    diff,
+    get,
+    delete,
+    schema,
+    validate,
+    version,
+):
     app.command()(command)
 
 

@@ -1,0 +1,86 @@
+"""`qos validate`: how far the prediction is from a real kernel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Output(StrEnum):
+    """Formats of `qos validate`."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class OnKernel(StrEnum):
+    """Where the scenario is measured."""
+
+    UML = "uml"
+    QEMU = "qemu"
+    BUILT = "built"
+    HOST = "host"
+
+
+def validate(
+    scenario: Annotated[str, typer.Argument(help="Scenario file (kind: Scenario).", metavar="SCENARIO")],
+    kernel: Annotated[
+        OnKernel, typer.Option(help="A guest of the kernel lab, or this machine.")
+    ] = OnKernel.UML,
+    repeat: Annotated[int, typer.Option(help="Measured runs; their median counts.", min=1, max=100)] = 3,
+    policy: Annotated[str | None, typer.Option("--policy", "-p", help="Instead of the first.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the scenario's own seed.", min=0)] = None,
+    tolerance: Annotated[
+        list[str] | None, typer.Option(help="METRIC=FRACTION instead of the default; repeat for several.")
+    ] = None,
+    output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
+    out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("reports/out"),
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Folder for the recordings of all runs.", metavar="DIR")
+    ] = None,
+    measure_only: Annotated[bool, typer.Option("--measure-only", hidden=True)] = False,
+) -> None:
+    """Run a scenario in the simulator and on a real kernel, and print the error of every metric.
+
+    Both sides have the same plan, the same demand and the same readings. Exit code 1 when a metric is farther
+    off than its tolerance and than the measurement's own noise.
+
+    Example: qos validate scenarios/fidelity/weights-1-to-3.yaml --report
+    """
+    from qos.cli.table import text_table
+    from qos.errors import InputError
+    from qos.experiment import validate as run
+
+    if measure_only:
+        if record is None or policy is None or seed is None:
+            raise InputError("a measurement alone needs them", field="--record, --policy, --seed")
+        run.measure_here(scenario, record, policy=policy, seed=seed, repeat=repeat)
+        return
+    found = run.validate(
+        scenario,
+        kernel=kernel.value,
+        repeat=repeat,
+        policy=policy,
+        seed=seed,
+        tolerances=run.parse_tolerances(tolerance or ()),
+        talk=lambda words: print(words, file=sys.stderr),
+    )
+    if output is Output.JSON:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        print(f"{found.scenario} under {found.policy} on {found.kernel} ({found.release}), {repeat} runs")
+        print(text_table(run.HEADERS, found.rows()))
+    if record is not None:
+        run.write_runs(found, record)
+        print(f"recording: {record}", file=sys.stderr)
+    if report:
+        path = out / f"{found.scenario}-{found.kernel}.html"
+        run.write_validation_page(found, path)
+        print(f"report: {path}", file=sys.stderr)
+    raise typer.Exit(1 if found.outside else 0)

@@ -1,0 +1,164 @@
+"""One scenario on the real kernel of this machine: the plan enforced, real processes, real readings."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from qos.errors import HostError, InputError
+from qos.experiment.admission import as_stored
+from qos.experiment.agents import build_agents
+from qos.experiment.drive import Driver
+from qos.experiment.policies import policy_named
+from qos.experiment.simulate import bind, describe, pod_records
+from qos.model.cgroup import CgroupName
+from qos.model.pod import CPU, MEMORY
+from qos.model.quantity import Quantity
+from qos.model.sample import Recording
+from qos.model.workload import Workload
+from qos.policy.registry import plan_node
+from qos.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from qos.experiment.enforce import Host
+    from qos.model.plan import Plan
+    from qos.policy.base import PlanDetails
+
+_ZERO: Final = Quantity.parse("0")
+_KERNEL_KEEPS: Final = 0.10
+"""A kernel keeps a few per cent of a machine's memory for itself: of 1024 MiB it counts 983 to 1000."""
+
+
+def node_size(scenario: Scenario) -> tuple[float, int]:
+    """CPUs and bytes of memory that the scenario's node has."""
+    capacity = scenario.node.status.capacity
+    return capacity.get(CPU, _ZERO).nano / 1e9, capacity.get(MEMORY, _ZERO).value()
+
+
+def check_size(scenario: Scenario, cpus: int, memory_bytes: int, machine: str) -> None:
+    """A prediction for another machine than the measured one says nothing: refuse it.
+
+    Raises:
+        InputError: the scenario has several nodes, or its node is not as large as the machine.
+    """
+    if len(scenario.nodes) > 1:
+        raise InputError(
+            "validate runs one node", source=scenario.source, field="spec.nodes", value=len(scenario.nodes)
+        )
+    wanted_cpus, wanted_memory = node_size(scenario)
+    missing = wanted_memory - memory_bytes
+    if wanted_cpus == cpus and missing + 1 >= 0 and missing <= _KERNEL_KEEPS * wanted_memory:
+        return
+    raise InputError(
+        f"the scenario's node is not as large as {machine}",
+        source=scenario.source,
+        field="spec.nodes.status.capacity",
+        value=f"cpu {wanted_cpus:g}, memory {wanted_memory >> 20}Mi",
+        expected=f"cpu {cpus}, memory {memory_bytes >> 20}Mi (up to 10 % more)",
+    )
+
+
+def shapes_of(workloads: dict[CgroupName, Workload]) -> dict[str, list[str]]:
+    """What each leaf's workload does: the name of its CPU shape, and ``memory`` where it holds some."""
+    return {
+        str(name): [
+            *([load.cpu.shape] if load.cpu else []),
+            *(["memory"] if load.memory else []),
+        ]
+        for name, load in workloads.items()
+    }
+
+
+def measure(scenario: Scenario, *, policy: str, seed: int, repeat: int) -> Iterator[Recording]:
+    """Run a scenario on this machine, again and again, each time from nothing.
+
+    Args:
+        scenario: its node must be this machine.
+        policy: name of the policy whose plan is enforced.
+        seed: of arrivals and costs; the same in every repeat.
+        repeat: how often.
+
+    Yields:
+        One measured recording a repeat.
+
+    Raises:
+        InputError: unknown policy or agent, or a node of another size.
+        HostError: this machine cannot do it, or qos already manages pods on it.
+    """
+    from enforcer.place import cpu_count, memory_bytes
+    from qos.experiment.enforce import Host
+
+    check_size(scenario, cpu_count(), memory_bytes(), "this machine")
+    rules = policy_named(policy, scenario.policy_documents)
+    details = plan_node(
+        rules, as_stored(scenario.pods, scenario.limit_ranges), scenario.node, scenario.profile
+    )
+
+    def plan_of(alive: Collection[CgroupName]) -> Plan:
+        """The plan for the pods that are still there."""
+        return rules.plan(
+            [pod.pod for pod in details.pods if pod.cgroup in alive], scenario.node, scenario.profile
+        )
+
+    with Host() as host:
+        if host.enforcer.record().cgroups:
+            raise HostError("qos manages pods on this machine; delete them first: qos delete --all")
+        for number in range(repeat):
+            agents = build_agents(scenario.agents, details, scenario.node, plan_of)
+            yield _once(host, scenario, details, agents, seed, policy, number)
+
+
+def _once(
+    host: Host,
+    scenario: Scenario,
+    details: PlanDetails,
+    agents: Any,
+    seed: int,
+    policy: str,
+    number: int,
+) -> Recording:
+    from enforcer.kernel import HostKernel
+    from enforcer.load_cpu import clock_step
+    from qos.experiment.load import load_starter
+
+    workloads = bind(details, scenario.demand)
+    scratch = Path(os.environ["TMPDIR"]) if "TMPDIR" in os.environ else None
+    starter = load_starter(host.fs, seed=seed, scratch=scratch)
+    interval = scenario.sample_interval_seconds
+    try:
+        with HostKernel(
+            host.fs, host.enforcer, details.plan, starter=starter, sample_interval_seconds=interval
+        ) as kernel:
+            seen = Driver(kernel, details.plan, workloads, agents).run(scenario.duration_seconds)
+    finally:
+        host.enforcer.delete(force_conflicts=True)
+    meta = describe(scenario, seed, "") | {
+        "repeat": number,
+        "kernel": platform.release(),
+        "clock_step_seconds": clock_step(),
+        "shapes": shapes_of(workloads),
+    }
+    return Recording(
+        policy=policy,
+        meta=meta,
+        pods=pod_records(details, {cgroup: load.name for cgroup, load in workloads.items()}),
+        files={name: spec.files() for name, spec in details.plan.cgroups.items()},
+        samples=seen.samples,
+        events=seen.events,
+        completions=seen.completions,
+    )
+
+
+def with_shapes(recording: Recording, scenario: Scenario) -> Recording:
+    """A simulated recording that says what each leaf's workload does, as a measured one does."""
+    by_name = {load.name: load for load in scenario.demand.values()}
+    workloads = {
+        CgroupName(str(record["cgroup"])): by_name[record["workload"]]
+        for record in recording.pods
+        if record["workload"] in by_name
+    }
+    return replace(recording, meta=dict(recording.meta) | {"shapes": shapes_of(workloads)})

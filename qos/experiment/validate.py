@@ -1,0 +1,251 @@
+"""`qos validate`: one scenario predicted and measured, with the same plan, demand and seed; the errors told.
+
+The measurement runs in a guest of the kernel lab, all repeats in one boot, or on this machine.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from qos.errors import HostError, InputError
+from qos.experiment.measure import check_size, measure, node_size, with_shapes
+from qos.experiment.simulate import load, simulate
+from qos.experiment.tell import tell, write_page
+from qos.model.sample import Recording
+from qos.record.fidelity import RULES, Line, compare_runs
+from qos.record.words import bytes_text, digits, duration_text
+from qos.scenario.scenario import Scenario
+
+HOST: Final = "host"
+_QOS: Final = "from qos.cli.app import main; main()"
+HEADERS: Final = ("METRIC", "WHOSE", "PREDICTED", "MEASURED", "NOISE", "ERROR", "VERDICT")
+_GUEST_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1,), "qemu": (1, 2)}
+_GUEST_MEMORY_MIB: Final = (256, 4096)
+_BOOT_SECONDS: Final = {"uml": 60.0, "built": 60.0, "qemu": 240.0}
+_SLOWER: Final = {"uml": 4.0, "built": 4.0, "qemu": 20.0}
+"""Preparing a run in a guest takes up to so many times its length, plus the boot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One scenario under one policy, predicted and measured."""
+
+    scenario: str
+    policy: str
+    kernel: str
+    release: str
+    predicted: Recording
+    measured: tuple[Recording, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def outside(self) -> tuple[Line, ...]:
+        """What is farther off than stated."""
+        return tuple(line for line in self.lines if line.verdict == "OUTSIDE")
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable machine form; small enough to keep."""
+        meta = self.measured[0].meta
+        return {
+            "scenario": self.scenario,
+            "scenario_hash": self.predicted.meta.get("scenario_hash"),
+            "policy": self.policy,
+            "kernel": self.kernel,
+            "release": self.release,
+            "clock_step_seconds": meta.get("clock_step_seconds"),
+            "repeats": len(self.measured),
+            "seed": self.predicted.meta.get("seed"),
+            "lines": [line.to_json() for line in self.lines],
+        }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Cells of :data:`HEADERS`."""
+        return [line_cells(line) for line in self.lines]
+
+
+def parse_tolerances(words: Sequence[str]) -> dict[str, float]:
+    """``METRIC=FRACTION`` as typed.
+
+    >>> parse_tolerances(["cpu_share=0.005"])
+    {'cpu_share': 0.005}
+
+    Raises:
+        InputError: no such metric, or no fraction.
+    """
+    found = {}
+    for word in words:
+        metric, _, number = word.partition("=")
+        if metric not in RULES:
+            raise InputError(
+                "no such metric", field="--tolerance", value=word, expected="one of " + ", ".join(RULES)
+            )
+        try:
+            found[metric] = float(number)
+        except ValueError:
+            found[metric] = -1.0
+        if not 0.0 <= found[metric] <= 10.0:
+            raise InputError(
+                "not a tolerance", field="--tolerance", value=word, expected=f"{metric}=0.05 for 5 %"
+            )
+    return found
+
+
+def validate(
+    path: str,
+    *,
+    kernel: str = "uml",
+    repeat: int = 3,
+    policy: str | None = None,
+    seed: int | None = None,
+    tolerances: Mapping[str, float] | None = None,
+    talk: Callable[[str], None] | None = None,
+) -> Validation:
+    """Predict a scenario, measure it, and compare.
+
+    Args:
+        path: the scenario's file.
+        kernel: a lane of the kernel lab, or "host".
+        repeat: how often it is measured.
+        policy: instead of the scenario's first.
+        seed: instead of the scenario's own.
+        tolerances: instead of those of :data:`qos.record.fidelity.RULES`.
+        talk: told what is going on.
+
+    Raises:
+        InputError: something is wrong with the scenario, or its node is not as large as the kernel's machine.
+        HostError: the guest did not start, or the measurement failed there.
+    """
+    scenario = load(path)
+    name = policy or scenario.policies[0]
+    used_seed = scenario.seed if seed is None else seed
+    say = talk or (lambda _: None)
+    if kernel != HOST:
+        guest_size(scenario, kernel)
+    say(f"predicting {scenario.name} under {name}")
+    (simulated,) = simulate(scenario, policies=[name], seed=used_seed)
+    predicted = with_shapes(simulated, scenario)
+    say(f"measuring {repeat} × {scenario.duration_seconds:g} s on {kernel}")
+    if kernel == HOST:
+        measured = tuple(measure(scenario, policy=name, seed=used_seed, repeat=repeat))
+    else:
+        measured = _in_guest(path, scenario, kernel, name, used_seed, repeat)
+    lines = compare_runs(predicted, measured, tolerances)
+    release = str(measured[0].meta.get("kernel", "unknown"))
+    return Validation(scenario.name, name, kernel, release, predicted, measured, lines)
+
+
+def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:
+    """CPUs and MiB of memory to boot a guest with, so that it is the scenario's node.
+
+    Raises:
+        InputError: that lane has no such guest.
+    """
+    cpus, memory = node_size(scenario)
+    mebibytes = memory >> 20
+    low, high = _GUEST_MEMORY_MIB
+    fitting = cpus if cpus in _GUEST_CPUS[lane] else _GUEST_CPUS[lane][0]
+    check_size(scenario, int(fitting), min(max(mebibytes, low), high) << 20, f"a guest of lane {lane} can be")
+    return int(cpus), mebibytes
+
+
+def measure_here(path: str, folder: Path, *, policy: str, seed: int, repeat: int) -> None:
+    """What runs inside the guest: the repeats, each left as a recording in ``folder``.
+
+    Raises:
+        InputError: as :func:`validate`.
+        HostError: this machine cannot do it.
+    """
+    from qos.record.store import write_recording
+
+    for number, recording in enumerate(measure(load(path), policy=policy, seed=seed, repeat=repeat)):
+        write_recording(recording, folder / f"measured-{number}")
+
+
+def _in_guest(
+    path: str, scenario: Scenario, lane: str, policy: str, seed: int, repeat: int
+) -> tuple[Recording, ...]:
+    from enforcer.lab.launcher import NOT_STARTED, TIMED_OUT, run_in_guest
+    from qos.record.store import find_recordings, read_recording
+
+    cpus, memory_mib = guest_size(scenario, lane)
+    with tempfile.TemporaryDirectory(prefix="qos-validate-") as name:
+        folder = Path(name)
+        words = [sys.executable, "-c", _QOS, "validate", str(Path(path).resolve()), "--measure-only"]
+        words += ["--record", name, "--policy", policy, "--seed", str(seed), "--repeat", str(repeat)]
+        result = run_in_guest(
+            words,
+            lane=lane,
+            writable=[folder],
+            timeout_seconds=_BOOT_SECONDS[lane] + repeat * scenario.duration_seconds * _SLOWER[lane],
+            cpus=cpus,
+            memory_mib=memory_mib,
+        )
+        if result.exit_code != 0:
+            why = {TIMED_OUT: "the time was up", NOT_STARTED: "the guest did not start"}
+            said = result.output.strip() or result.console
+            last = said.splitlines()[-1] if said else "it said nothing"
+            reason = why.get(result.exit_code, f"exit code {result.exit_code}")
+            raise HostError(f"{path}: the measurement on {lane} failed: {reason}: {last}")
+        return tuple(read_recording(found) for found in find_recordings(folder))
+
+
+def line_cells(line: Line) -> tuple[str, ...]:
+    """Cells of :data:`HEADERS`."""
+    metric = line.metric
+    error = "-" if abs(line.error) == float("inf") else _error_text(line)
+    values = (line.predicted, line.measured, line.noise)
+    return (metric, line.subject, *(_value(metric, value) for value in values), error, line.verdict)
+
+
+def _error_text(line: Line) -> str:
+    if RULES[line.metric].points:
+        return f"{line.error * 100:+.2f} pt"
+    return f"{line.error * 100:+.2f} %"
+
+
+def _value(metric: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    if metric.startswith("memory"):
+        return bytes_text(value)
+    if metric == "throttled_usec":
+        return duration_text(value / 1e6)
+    if metric in ("cpu_usage", "cpu_share", "throttled_ratio"):
+        return f"{value:.4f}"
+    return digits(value) if metric == "oom_killed" else duration_text(value)
+
+
+def write_validation_page(found: Validation, path: Path) -> None:
+    """One report with the prediction and the measured run that is in the middle, side by side.
+
+    Raises:
+        qos.errors.RecordingError: it cannot be written.
+    """
+    write_page(tell(runs_to_show(found)), path)
+
+
+def runs_to_show(found: Validation) -> list[Recording]:
+    """The prediction and one measured run, named so that they can be told apart."""
+    middle = found.measured[len(found.measured) // 2]
+    return [
+        replace(found.predicted, policy=f"{found.policy} (simulated)"),
+        replace(middle, policy=f"{found.policy} (measured, {found.kernel})"),
+    ]
+
+
+def write_runs(found: Validation, folder: Path) -> None:
+    """Leave all recordings below ``folder``.
+
+    Raises:
+        qos.errors.RecordingError: they cannot be written.
+    """
+    from qos.record.store import write_recording
+
+    write_recording(found.predicted, folder / "simulated")
+    for number, recording in enumerate(found.measured):
+        write_recording(recording, folder / f"measured-{number}")
