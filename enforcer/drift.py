@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-from enforcer.ownership import OwnedValue, Record
+from enforcer.ownership import OwnedCgroup, OwnedValue, Record
 from enforcer.readback import agrees, default_text, is_vacuous, keeping, printed, restoring
 from enforcer.tree import Tree
 from qos.errors import CgroupError
@@ -187,23 +187,34 @@ def look(
         if owned is not None and owned.identity not in (None, identity):
             view.foreign_made.append(path)
             owned = None
-        for file, text in cgroup.files.items():
-            live = tree.read_or_none(path, file)
-            if live is not None:
-                live = live.rstrip("\n")
-                view.live[path, file] = live
-            elif is_vacuous(file, text) and file.partition(".")[0] in tree.controllers(path):
-                continue  # the controller is on and this kernel has no such file: nothing to limit
-            value = owned.values.get(file) if owned else None
-            difference = _compare(path, cgroup, file, text, live, value)
-            if difference is not None and file in driver_resets and live == default_text(file):
-                difference = replace(difference, foreign=False)
-            if difference is not None:
-                view.differences.append(difference)
+        _look_inside(tree, path, cgroup, owned, view, driver_resets)
     if prune:
         surplus = [path for path, owned in record.cgroups.items() if owned.made and path not in wanted]
         view.surplus = sorted(surplus, key=lambda path: path.count("/"), reverse=True)
     return view
+
+
+def _look_inside(
+    tree: Tree,
+    path: str,
+    cgroup: Wanted,
+    owned: OwnedCgroup | None,
+    view: View,
+    driver_resets: frozenset[str],
+) -> None:
+    for file, text in cgroup.files.items():
+        live = tree.read_or_none(path, file)
+        if live is not None:
+            live = live.rstrip("\n")
+            view.live[path, file] = live
+        elif is_vacuous(file, text) and file.partition(".")[0] in tree.controllers(path):
+            continue  # the controller is on and this kernel has no such file: nothing to limit
+        value = owned.values.get(file) if owned else None
+        difference = _compare(path, cgroup, file, text, live, value)
+        if difference is not None and file in driver_resets and live == default_text(file):
+            difference = replace(difference, foreign=False)
+        if difference is not None:
+            view.differences.append(difference)
 
 
 def _compare(
