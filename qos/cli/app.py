@@ -11,10 +11,15 @@ import typer
 
 from qos.cli.apply import apply, delete, diff, get
 from qos.cli.check import test
+from qos.cli.control import freeze, kill, restart, thaw
 from qos.cli.explain import explain
+from qos.cli.lab import doctor, lab
+from qos.cli.record import record
 from qos.cli.report import compare, report
+from qos.cli.run import CONTEXT, run
 from qos.cli.schema import schema
 from qos.cli.simulate import simulate
+from qos.cli.top import top
 from qos.cli.validate import validate
 from qos.cli.version import version
 from qos.errors import QosError
@@ -28,20 +33,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (
-    explain,
-    simulate,
-    test,
-    report,
-    compare,
-    apply,
-    diff,
-    get,
-    delete,
-    schema,
-    validate,
-    version,
-):
+for command in (explain, simulate, validate, test, report, compare, apply, diff, get, delete):
+    app.command()(command)
+app.command(context_settings=CONTEXT)(run)
+for command in (freeze, thaw, kill, restart, top, record, doctor):
+    app.command()(command)
+app.command(context_settings=CONTEXT)(lab)
+for command in (schema, version):
     app.command()(command)
 
 

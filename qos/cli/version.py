@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
 from enum import StrEnum
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -24,6 +22,9 @@ def version(
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TEXT,
 ) -> None:
     """Print the versions of qos, Python and the libraries that decide a result."""
+    import platform
+    from importlib import metadata
+
     versions = {"qos": metadata.version("qos"), "python": platform.python_version()}
     versions |= {name: metadata.version(name) for name in _SHOWN}
     if output is Output.JSON:

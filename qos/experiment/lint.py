@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qos.check.lint import SEVERITIES, Finding, LintInput, lint
 from qos.check.lint_rules import RULES
@@ -12,8 +12,10 @@ from qos.model.cgroup import CgroupName
 from qos.model.node import Node
 from qos.model.plan import Plan
 from qos.model.pod import CPU
-from qos.model.workload import Requests, Workload
 from qos.policy.base import PlanDetails, PodDetails
+
+if TYPE_CHECKING:
+    from qos.model.workload import Workload
 
 _NO_LOAD: Final[Mapping[CgroupName, Workload]] = MappingProxyType({})
 
@@ -58,4 +60,4 @@ def threads_of(workload: Workload) -> int | None:
     shape = workload.cpu
     if shape is None:
         return None
-    return shape.workers if isinstance(shape, Requests) else shape.threads
+    return shape.workers if shape.shape == "requests" else shape.threads

@@ -8,8 +8,6 @@ does not manage the file), a number, or ``"max"``.
 Source: Documentation/admin-guide/cgroup-v2.rst of Linux 6.12 (and 6.18 where said).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache

@@ -4,8 +4,6 @@ Source: k8s.io/api/core/v1 and kubelet.config.k8s.io/v1beta1 of Kubernetes 1.36.
 pkg/kubelet/apis/config/v1beta1/defaults.go.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
@@ -123,6 +121,16 @@ class NodeStatus(ApiObject):
     node_info: NodeSystemInfo = NodeSystemInfo()
 
 
+class Disk(OwnObject):
+    """A block device of a simulated node (core/v1 has no word for its speed)."""
+
+    device: str = "8:0"
+    read_bytes_per_second: int = 500_000_000
+    write_bytes_per_second: int = 500_000_000
+    read_iops: int = 100_000
+    write_iops: int = 100_000
+
+
 class Node(ApiObject):
     """A machine: the API's Node, and the configuration of the kubelet that runs it."""
 
@@ -143,16 +151,3 @@ class Node(ApiObject):
         """Swap the node has, 0 where unknown."""
         swap = self.status.node_info.swap
         return (swap.capacity or 0) if swap else 0
-
-
-class Disk(OwnObject):
-    """A block device of a simulated node (core/v1 has no word for its speed)."""
-
-    device: str = "8:0"
-    read_bytes_per_second: int = 500_000_000
-    write_bytes_per_second: int = 500_000_000
-    read_iops: int = 100_000
-    write_iops: int = 100_000
-
-
-Node.model_rebuild()

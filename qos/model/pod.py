@@ -4,8 +4,6 @@ Attribute names are the API's own in Python's spelling (``init_containers`` for 
 the official client. Source: k8s.io/api/core/v1 of Kubernetes 1.36.
 """
 
-from __future__ import annotations
-
 from typing import Any, Final, Literal
 
 from pydantic import AliasChoices, Field, field_validator

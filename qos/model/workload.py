@@ -4,9 +4,7 @@ The simulated kernel computes with it, the real one gets processes that carry it
 (``enforcer.load``). One class a shape; CPU shapes are told apart by ``shape``.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -59,7 +57,7 @@ class Curve(OwnObject):
     repeat: bool = False
 
     @model_validator(mode="after")
-    def _in_order(self) -> Curve:
+    def _in_order(self) -> Self:
         times = [point.at for point in self.points]
         if times != sorted(times):
             msg = "points must be in order of time"
@@ -112,7 +110,7 @@ class Requests(OwnObject):
     stop: Duration | None = None
 
     @model_validator(mode="after")
-    def _one_rate(self) -> Requests:
+    def _one_rate(self) -> Self:
         if (self.rate is None) == (self.rate_curve is None):
             msg = "exactly one of rate and rateCurve must be set"
             raise ValueError(msg)
@@ -166,7 +164,7 @@ class Anon(OwnObject):
     hot: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     @model_validator(mode="after")
-    def _one_way(self) -> Anon:
+    def _one_way(self) -> Self:
         if (self.start is None) == (self.points is None):
             msg = "exactly one of start and points must be set"
             raise ValueError(msg)
