@@ -29,7 +29,7 @@ TESTS: Final = "tests/kernel"
 MODULES: Final = ("veth", "sch_tbf", "sch_htb", "sch_netem", "sch_ingress", "cls_u32", "act_mirred", "ifb")
 _RUNNER: Final = "qos-tests-runner"
 _DISK_MIB: Final = 256
-_TIMEOUT_SECONDS: Final = {"uml": 600.0, "built": 600.0, "qemu": 1500.0}
+_TIMEOUT_SECONDS: Final = {"uml": 2400.0, "built": 2400.0, "qemu": 4800.0}
 
 
 @dataclass(frozen=True, slots=True)
