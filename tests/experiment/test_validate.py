@@ -1,0 +1,70 @@
+"""What `qos validate` refuses before it boots anything, and what it makes of options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qos.errors import InputError
+from qos.experiment.measure import check_size, node_size, with_shapes
+from qos.experiment.simulate import load, simulate
+from qos.experiment.validate import guest_size, parse_tolerances, validate
+
+ROOT = Path(__file__).resolve().parents[2]
+FIDELITY = sorted((ROOT / "scenarios" / "fidelity").glob("*.yaml"))
+ONE_CPU = ROOT / "scenarios" / "fidelity" / "weights-1-to-3.yaml"
+MIB = 2**20
+
+
+@pytest.mark.parametrize("path", FIDELITY, ids=lambda path: path.stem)
+def test_each_fidelity_scenario_fits_the_default_guest(path: Path) -> None:
+    """One CPU and 1 GiB: what User Mode Linux has; its name is that of its file."""
+    scenario = load(str(path))
+    assert guest_size(scenario, "uml") == (1, 1024)
+    assert scenario.name == path.stem
+
+
+def test_a_node_of_another_size_is_one_clear_error_before_anything_runs() -> None:
+    """The contention scenario has four CPUs, the guest one: the error names both sizes and the field."""
+    with pytest.raises(InputError) as caught:
+        validate(str(ROOT / "scenarios" / "contention.yaml"), kernel="uml")
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "spec.nodes" in said
+    assert "cpu 4, memory 8192Mi" in said
+    assert "cpu 1, memory" in said
+
+
+@pytest.mark.parametrize(
+    ("cpus", "mebibytes", "fits"),
+    [(1, 1024, True), (1, 983, True), (1, 900, False), (2, 1024, False), (1, 1100, False)],
+)
+def test_a_machine_may_count_a_little_less_memory_than_its_node(
+    cpus: int, mebibytes: int, fits: bool
+) -> None:
+    """A kernel keeps a few per cent of the memory; more CPUs, more memory or much less is another machine."""
+    scenario = load(str(ONE_CPU))
+    assert node_size(scenario) == (1.0, 1024 * MIB)
+    if fits:
+        check_size(scenario, cpus, mebibytes * MIB, "this machine")
+    else:
+        with pytest.raises(InputError, match="not as large as this machine"):
+            check_size(scenario, cpus, mebibytes * MIB, "this machine")
+
+
+def test_tolerances_are_fractions_of_known_metrics() -> None:
+    """METRIC=FRACTION; anything else is said in one line with the names that exist."""
+    assert parse_tolerances(["cpu_share=0.005", "oom_seconds=0"]) == {"cpu_share": 0.005, "oom_seconds": 0.0}
+    for word in ("speed=1", "cpu_share", "cpu_share=much", "cpu_share=nan", "cpu_share=-1"):
+        with pytest.raises(InputError, match="--tolerance"):
+            parse_tolerances([word])
+
+
+def test_a_prediction_says_what_each_leaf_does_as_a_measurement_does() -> None:
+    """Both sides are asked for the same figures: the simulated recording has the same shapes."""
+    scenario = load(str(ONE_CPU))
+    (run,) = simulate(scenario)
+    shapes = with_shapes(run, scenario).meta["shapes"]
+    assert sorted(shapes) == sorted(str(record["cgroup"]) for record in run.pods)
+    assert set(map(tuple, shapes.values())) == {("spin",)}
