@@ -176,13 +176,7 @@ def look(
         identity = None if above in absent else identity_or_none(tree, path)
         if identity is None:
             absent.add(path)
-            if not cgroup.given_back:
-                view.missing.append(path)
-                view.differences += [
-                    Difference(path, cgroup.name, file, None, text, None, foreign=False)
-                    for file, text in cgroup.files.items()
-                    if file not in cgroup.restored
-                ]
+            _note_missing(path, cgroup, view)
             continue
         if owned is not None and owned.identity not in (None, identity):
             view.foreign_made.append(path)
@@ -192,6 +186,17 @@ def look(
         surplus = [path for path, owned in record.cgroups.items() if owned.made and path not in wanted]
         view.surplus = sorted(surplus, key=lambda path: path.count("/"), reverse=True)
     return view
+
+
+def _note_missing(path: str, cgroup: Wanted, view: View) -> None:
+    if cgroup.given_back:
+        return
+    view.missing.append(path)
+    view.differences += [
+        Difference(path, cgroup.name, file, None, text, None, foreign=False)
+        for file, text in cgroup.files.items()
+        if file not in cgroup.restored
+    ]
 
 
 def _look_inside(

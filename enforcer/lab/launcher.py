@@ -16,7 +16,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
-import enforcer
 from enforcer.lab.errors import LabError
 from enforcer.lab.job import MODULES_FOLDER, OUTPUT_FILE, Job, read_exit_code, write_job
 from enforcer.lab.machine import Lane, Machine, Wish
@@ -181,7 +180,7 @@ def _empty_disk(folder: Path, disk_mib: int) -> Path:
 def _init_words(folder: Path) -> str:
     """PID 1 on the kernel's command line: this Python, with this package's folder as its path."""
     python = Path(sys.executable).resolve()
-    package = Path(enforcer.__path__[0]).resolve().parent
+    package = Path(__file__).resolve().parents[2]
     words = f"PYTHONPATH={package} init={python} -- -S -B -m enforcer.lab.guest {folder}"
     if any(" " in str(path) for path in (python, package, folder)):
         raise LabError(f"a kernel's command line cannot hold paths with spaces: {words}")
