@@ -56,7 +56,8 @@ class Placement:
 def nodes_to_find(nodes: int, percentage: int = 0) -> int:
     """How many fitting nodes the scheduler scores before it decides (numFeasibleNodesToFind).
 
-    Under 100 nodes all; else ``percentage`` of them, 0 meaning 50 - nodes/125 but at least 5, never under 100.
+    Under 100 nodes all; else ``percentage`` of them, 0 meaning 50 - nodes/125 but at
+    least 5, and never under 100 nodes.
 
     >>> nodes_to_find(50), nodes_to_find(1523), nodes_to_find(10_000), nodes_to_find(10_000, 100)
     (50, 578, 500, 10000)

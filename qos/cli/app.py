@@ -6,6 +6,8 @@ Exit codes: 0 fine, 1 differs or failed, 2 bad input or host. stdout is data, st
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Final
 
 import typer
 
@@ -24,6 +26,14 @@ from qos.cli.validate import validate
 from qos.cli.version import version
 from qos.errors import QosError
 
+COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    explain, simulate, validate, test, report, compare, apply, diff, get, delete, run, freeze, thaw, kill,
+    restart, top, record, doctor, lab, schema, version,
+)  # fmt: skip
+"""Every command, in the order of `qos --help`: what to know, what would be, what is, and about qos itself."""
+
+_TAKES_A_COMMAND: Final = (run, lab)
+
 app = typer.Typer(
     name="qos",
     help="Kubernetes resource QoS: exact cgroup values, a prediction of contention, enforcement; one plan.",
@@ -33,14 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (explain, simulate, validate, test, report, compare, apply, diff, get, delete):
-    app.command()(command)
-app.command(context_settings=CONTEXT)(run)
-for command in (freeze, thaw, kill, restart, top, record, doctor):
-    app.command()(command)
-app.command(context_settings=CONTEXT)(lab)
-for command in (schema, version):
-    app.command()(command)
+for command in COMMANDS:
+    app.command(context_settings=CONTEXT if command in _TAKES_A_COMMAND else None)(command)
 
 
 def main(argv: list[str] | None = None) -> None:

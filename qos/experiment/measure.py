@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -133,19 +134,22 @@ def _once(
         with HostKernel(
             host.fs, host.enforcer, details.plan, starter=starter, sample_interval_seconds=interval
         ) as kernel:
+            used = time.process_time()
             seen = Driver(kernel, details.plan, workloads, agents).run(scenario.duration_seconds)
+            used = time.process_time() - used
     finally:
         host.enforcer.delete(force_conflicts=True)
     meta = describe(scenario, seed, "") | {
         "repeat": number,
         "kernel": platform.release(),
         "clock_step_seconds": clock_step(),
+        "measuring_cpus": used / scenario.duration_seconds,
         "shapes": shapes_of(workloads),
     }
     return Recording(
         policy=policy,
         meta=meta,
-        pods=pod_records(details, {cgroup: load.name for cgroup, load in workloads.items()}),
+        pods=pod_records(details, workloads),
         files={name: spec.files() for name, spec in details.plan.cgroups.items()},
         samples=seen.samples,
         events=seen.events,

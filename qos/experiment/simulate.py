@@ -117,9 +117,7 @@ def _run(
     return Recording(
         policy=BASELINE if role else policy,
         meta=meta,
-        pods=pod_records(
-            details, {cgroup: load.name for cgroup, load in bind(details, scenario.demand).items()}
-        ),
+        pods=pod_records(details, bind(details, scenario.demand)),
         files=files,
         samples=seen.samples,
         events=seen.events,
@@ -158,16 +156,16 @@ def describe(scenario: Scenario, seed: int, command: str) -> dict[str, Any]:
     }
 
 
-def pod_records(details: PlanDetails, workloads: Mapping[CgroupName, str]) -> tuple[dict[str, Any], ...]:
+def pod_records(details: PlanDetails, workloads: Mapping[CgroupName, Workload]) -> tuple[dict[str, Any], ...]:
     """One plain record a container, as :class:`qos.model.sample.Recording` has them."""
     return tuple(
-        _record(pod, container, workloads.get(container.cgroup, ""))
+        _record(pod, container, workloads.get(container.cgroup))
         for pod in details.pods
         for container in pod.containers
     )
 
 
-def _record(pod: PodDetails, container: ContainerDetails, workload: str) -> dict[str, Any]:
+def _record(pod: PodDetails, container: ContainerDetails, workload: Workload | None) -> dict[str, Any]:
     resources = container.container.resources
     return {
         "namespace": pod.pod.namespace,
@@ -177,7 +175,8 @@ def _record(pod: PodDetails, container: ContainerDetails, workload: str) -> dict
         "qosClass": pod.qos_class.value,
         "cgroup": container.cgroup,
         "podCgroup": pod.cgroup,
-        "workload": workload,
+        "workload": workload.name if workload else "",
+        "shape": workload.cpu.shape if workload and workload.cpu else None,
         "cpuRequest": _cpus(resources.requests.get(CPU)),
         "cpuLimit": _cpus(resources.limits.get(CPU)),
         "memoryRequest": _bytes(resources.requests.get(MEMORY)),

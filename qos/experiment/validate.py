@@ -58,6 +58,7 @@ class Validation:
             "kernel": self.kernel,
             "release": self.release,
             "clock_step_seconds": meta.get("clock_step_seconds"),
+            "measuring_cpus": meta.get("measuring_cpus"),
             "repeats": len(self.measured),
             "seed": self.predicted.meta.get("seed"),
             "lines": [line.to_json() for line in self.lines],

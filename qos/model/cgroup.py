@@ -219,7 +219,9 @@ class CgroupSpec(BaseModel):
         """
         known = knobs()
         return {
-            known[field].file: format_value(value) for field, value in self.__dict__.items() if value is not None
+            known[field].file: format_value(value)
+            for field, value in self.__dict__.items()
+            if value is not None
         }
 
     @classmethod

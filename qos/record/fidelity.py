@@ -18,7 +18,7 @@ from qos.model.cgroup import CgroupName
 from qos.model.sample import Recording
 from qos.record.summarize import latencies, memory_peaks
 
-Verdict = Literal["in noise", "clock tick", "close", "OUTSIDE"]
+Verdict = Literal["in noise", "lab effect", "close", "OUTSIDE"]
 Key = tuple[str, CgroupName]
 _OOM_KINDS: Final = frozenset({"oom_kill", "global_oom_kill"})
 _CHARGE_BATCH_BYTES: Final = 64 * 4096
@@ -33,9 +33,9 @@ class Rule:
     Attributes:
         tolerance: the largest error that is close: a fraction of the measured value, or of 1 in points.
         points: the error is a difference, for metrics that are fractions themselves.
-        ticks: by how many ticks of the measuring machine's clock the metric may be off for that alone.
-        per: what a tick is of: "second" (s), "usec", "run" (a fraction of the run), "bytes" (no clock:
-            the batch in which memory is charged), "none".
+        per: what a tick of the measuring machine's clock is in this metric: "second" (s), "usec", "run" (a
+            fraction of the run, and the CPU time that measuring took beside it), "bytes" (no clock: the batch
+            in which memory is charged), "none".
     """
 
     tolerance: float
@@ -73,8 +73,8 @@ class Line:
         noise: the farthest repeat from the median.
         error: as the metric's rule has it; infinite where only one side has a value.
         tolerance: what was allowed.
-        verdict: ``in noise`` of the repeats, within a ``clock tick`` of the measuring machine (or its memory
-            charging), ``close``: within tolerance, or ``OUTSIDE``.
+        verdict: ``in noise`` of the repeats, ``close``: within tolerance, explained by a ``lab effect`` (a
+            tick of the measuring machine's clock, the CPU time that measuring took), or ``OUTSIDE``.
     """
 
     metric: str
@@ -100,7 +100,8 @@ def compare_runs(
     Args:
         predicted: the simulated run. ``meta["shapes"]`` says what each leaf's workload does: the name of its
             CPU shape, and ``memory`` where it holds memory on purpose.
-        measured: the repeats; ``meta["clock_step_seconds"]`` is the tick of their machine's clock.
+        measured: the repeats; ``meta["clock_step_seconds"]`` is the tick of their machine's clock and
+            ``meta["measuring_cpus"]`` what measuring itself used.
         tolerances: instead of those of :data:`RULES`.
 
     Raises:
@@ -114,11 +115,10 @@ def compare_runs(
     order = list(RULES)
     wanted = sorted(keys, key=lambda key: (order.index(key[0]), key[1]))
     allowed = tolerances or {}
-    tick = float(measured[0].meta.get("clock_step_seconds", 0.0))
-    seconds = _seconds(measured[0])
+    steps = _steps(measured)
     names = _subjects(predicted)
     return tuple(
-        _line(key, names, told.get(key), [run.get(key) for run in seen], allowed.get(key[0]), tick, seconds)
+        _line(key, names, told.get(key), [run.get(key) for run in seen], allowed.get(key[0]), steps)
         for key in wanted
     )
 
@@ -137,8 +137,7 @@ def _line(
     predicted: float | None,
     runs: Sequence[float | None],
     tolerance: float | None,
-    tick: float,
-    seconds: float,
+    steps: Mapping[str, float],
 ) -> Line:
     rule = RULES[key[0]]
     limit = rule.tolerance if tolerance is None else tolerance
@@ -149,8 +148,7 @@ def _line(
     if predicted is None or measured is None:
         verdict: Verdict = "in noise" if predicted is None and measured is None else "OUTSIDE"
     else:
-        step = _step(rule, tick, seconds)
-        verdict = _verdict(abs(predicted - measured), noise, step, within=abs(error) <= limit)
+        verdict = _verdict(abs(predicted - measured), noise, steps[rule.per], within=abs(error) <= limit)
     return Line(key[0], key[1], names.get(key[1], key[1]), predicted, measured, noise, error, limit, verdict)
 
 
@@ -160,7 +158,7 @@ def _verdict(distance: float, noise: float, step: float, *, within: bool) -> Ver
         return "in noise"
     if within:
         return "close"
-    return "clock tick" if distance <= step + rounding else "OUTSIDE"
+    return "lab effect" if distance <= step + rounding else "OUTSIDE"
 
 
 def _error(rule: Rule, predicted: float | None, measured: float | None) -> float:
@@ -172,15 +170,18 @@ def _error(rule: Rule, predicted: float | None, measured: float | None) -> float
     return difference / abs(measured) if measured else math.copysign(math.inf, difference)
 
 
-def _step(rule: Rule, tick: float, seconds: float) -> float:
-    steps = {
+def _steps(measured: Sequence[Recording]) -> dict[str, float]:
+    """How far a metric may be off for the measuring machine's sake alone, by what it is counted in."""
+    tick = float(measured[0].meta.get("clock_step_seconds", 0.0))
+    own = median(float(run.meta.get("measuring_cpus", 0.0)) for run in measured)
+    seconds = _seconds(measured[0])
+    return {
         "second": tick,
         "usec": tick * 1e6,
-        "run": tick / seconds if seconds else 0.0,
+        "run": own + (tick / seconds if seconds else 0.0),
         "bytes": float(_CHARGE_BATCH_BYTES),
         "none": 0.0,
     }
-    return steps[rule.per]
 
 
 def figures(recording: Recording) -> dict[Key, float]:
