@@ -341,7 +341,7 @@ def _tables(stored: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def _by_metric(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    verdicts = ("in noise", "clock tick", "close", "OUTSIDE")
+    verdicts = ("in noise", "lab effect", "close", "OUTSIDE")
     yield f"| metric | lines | median error | worst error | worst scenario | {' | '.join(verdicts)} |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for metric in dict.fromkeys(line["metric"] for line in lines):

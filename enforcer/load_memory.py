@@ -19,6 +19,9 @@ _TICK_SECONDS: Final = 0.01
 _TOUCH_SECONDS: Final = 1.0
 _BLOCK_BYTES: Final = 131072
 _PAGE: Final = mmap.PAGESIZE
+_MAP_NORESERVE: Final = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Python has the name since 3.13
+"""Growth without a limit reserves more than any machine has, which mmap(2) else refuses at once."""
+
 _LATE_SECONDS: Final = 1.0
 
 
@@ -49,7 +52,8 @@ class Anonymous:
     def __init__(self, spec: dict[str, Any]) -> None:
         self._points, self._hot = spec["points"], spec["hot"]
         self._most = max(_PAGE, int(spec["most"]))
-        self._region = mmap.mmap(-1, self._most + _PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        self._region = mmap.mmap(-1, self._most + _PAGE, flags=flags)
         with contextlib.suppress(OSError):  # a kernel without huge pages has nothing to be told
             self._region.madvise(mmap.MADV_NOHUGEPAGE)
         self._held = 0

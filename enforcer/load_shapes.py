@@ -15,7 +15,9 @@ from qos.model.workload import Anon, Cache, IoShape, NetworkShape, Workload
 
 _BLOCK_BYTES: Final = 131072
 _DISK_FILE_BYTES: Final = 64 << 20
-_NO_LIMIT_BYTES: Final = 1 << 40
+_NO_LIMIT_BYTES: Final = 1 << 38
+"""More than loads can hold, and less than the smallest address space: User Mode Linux has 39 bits."""
+
 _FAR_SECONDS: Final = 1e9
 _Given = TypeVar("_Given")
 

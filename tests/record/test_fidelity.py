@@ -112,7 +112,7 @@ def test_the_error_is_signed_and_relative_to_the_median(off: float) -> None:
 
 
 def test_the_verdict_names_what_excuses_a_difference() -> None:
-    """The same 5 % is outside, in the noise of the repeats, a tick of the clock, or close, as the case is."""
+    """The same 5 % is outside, in the noise of the repeats, a lab effect or close, as the case is."""
     told = make((1.05e6, 1e6))
     exact = [make((1.0e6, 1e6))] * 2
 
@@ -122,7 +122,7 @@ def test_the_verdict_names_what_excuses_a_difference() -> None:
     assert verdict(exact) == "OUTSIDE"
     assert verdict(exact, 0.06) == "close"
     assert verdict([make((0.9e6, 1e6)), make((1.1e6, 1e6))]) == "in noise"
-    assert verdict([make((1.0e6, 1e6), step=0.06)] * 2) == "clock tick"
+    assert verdict([make((1.0e6, 1e6), step=0.06)] * 2) == "lab effect"
     assert verdict([make((1.0e6, 1e6), step=0.04)] * 2) == "OUTSIDE"
 
 
