@@ -29,6 +29,10 @@ test-kernel: $(STAMP)  ## tests/kernel on real kernels: User Mode Linux, QEMU, a
 lab-kernel: $(STAMP)  ## build lane 3, a newer User Mode Linux, from source (5-8 minutes once, then cached)
 	$(BIN)/python -m enforcer.lab.build
 
+fidelity: $(STAMP)  ## the simulator against a real kernel: the whole suite, results and table in docs/ (some 10 minutes)
+	$(BIN)/python benchmarks/fidelity_grid.py run --kernel uml
+	$(BIN)/python benchmarks/fidelity_grid.py table
+
 bench: $(STAMP)  ## benchmarks, side by side; run on a quiet machine
 	$(BIN)/python benchmarks/startup.py
 
