@@ -1,4 +1,4 @@
-"""`qos validate`'s own measurement on a real kernel: plan enforced, loads run, readings compared."""
+"""`qos validate`'s own measurement on a real kernel: plan enforced, loads run, readings and events told."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import yaml
 from enforcer.place import cpu_count, memory_bytes
 from qos.errors import HostError
 from qos.experiment.enforce import Host
-from qos.experiment.measure import measure, with_shapes
-from qos.experiment.simulate import load, simulate
-from qos.record.fidelity import Line, compare_runs
+from qos.experiment.measure import measure
+from qos.experiment.simulate import load
+from qos.model.plan import Plan
+from qos.record.fidelity import figures
 from qos.scenario.scenario import Scenario
 
 FIDELITY = Path(__file__).resolve().parents[2] / "scenarios" / "fidelity"
@@ -28,29 +29,32 @@ def _here(name: str, folder: Path) -> Scenario:
     return load(str(path))
 
 
-def _validated(name: str, folder: Path) -> dict[tuple[str, str], Line]:
-    """The lines of one measured run against its prediction."""
+def _measured(name: str, folder: Path) -> dict[tuple[str, str], float]:
+    """The figures of one measured run."""
     scenario = _here(name, folder)
-    policy = scenario.policies[0]
-    measured = list(measure(scenario, policy=policy, seed=1, repeat=1))
-    (predicted,) = simulate(scenario, policies=[policy], seed=1)
-    lines = compare_runs(with_shapes(predicted, scenario), measured)
-    return {(line.metric, line.subject): line for line in lines}
+    (run,) = measure(scenario, policy=scenario.policies[0], seed=1, repeat=1)
+    assert run.samples.source == "measured"
+    assert 0.0 <= run.meta["measuring_cpus"] < 0.5
+    leaf = run.pods[0]["cgroup"]
+    return {
+        (metric, "leaf" if whose == leaf else whose): value for (metric, whose), value in figures(run).items()
+    }
 
 
-def test_a_quota_is_measured_as_predicted(tmp_path: Path) -> None:
-    """A spinner under 500m: usage, throttled periods and throttled time are all within their tolerances."""
-    lines = _validated("quota-500m", tmp_path)
-    assert lines["cpu_usage", "held/c"].measured == pytest.approx(0.5, abs=0.02)
-    assert ("throttled_usec", "held/c") in lines
-    assert not [line for line in lines.values() if line.verdict == "OUTSIDE"]
+def test_a_quota_is_measured(tmp_path: Path) -> None:
+    """A spinner under 500m uses half a CPU, is throttled in most periods and stands half of the time."""
+    found = _measured("quota-500m", tmp_path)
+    assert found["cpu_usage", "leaf"] == pytest.approx(0.5, abs=0.05)
+    assert found["throttled_ratio", "leaf"] > 0.7
+    assert found["throttled_usec", "leaf"] == pytest.approx(2.5e6, rel=0.2)
 
 
 def test_an_oom_kill_is_measured_with_its_time(tmp_path: Path) -> None:
     """A container that grows by 16 MiB a second from 32 MiB is killed at 96 MiB, near the fourth second."""
-    lines = _validated("growth-into-max-96mi", tmp_path)
-    assert lines["oom_killed", "leak/c"].measured == 1.0
-    assert lines["oom_seconds", "leak/c"].measured == pytest.approx(4.0, abs=0.6)
+    found = _measured("growth-into-max-96mi", tmp_path)
+    assert found["oom_killed", "leaf"] == 1.0
+    assert found["oom_seconds", "leaf"] == pytest.approx(4.0, abs=0.6)
+    assert found["memory_peak", "leaf"] == 96 * 2**20
 
 
 def test_nothing_is_left_and_a_managed_machine_is_refused(tmp_path: Path) -> None:
@@ -69,7 +73,7 @@ def test_nothing_is_left_and_a_managed_machine_is_refused(tmp_path: Path) -> Non
             host.enforcer.delete()
 
 
-def measured_plan(scenario: Scenario):
+def measured_plan(scenario: Scenario) -> Plan:
     """The plan that is enforced for a scenario."""
     from qos.policy.registry import find_policy
 
