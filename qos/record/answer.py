@@ -42,8 +42,17 @@ def answer(recordings: Sequence[Recording], summaries: Sequence[Summary]) -> lis
     return [
         *_metric_sentences(shown, baseline, "p99", "nothing completed", _p99),
         *_metric_sentences(shown, baseline, "done at", "not done", _job_end),
-        *(_policy_sentence(recording, summary) for recording, summary in contended),
+        *_policy_sentences(contended),
     ]
+
+
+def _policy_sentences(runs: Sequence[tuple[Recording, Summary]]) -> list[str]:
+    """A sentence a policy; where only some have somebody killed or evicted, those come first."""
+    happened = [bool(_happenings(recording, summary.events)) for recording, summary in runs]
+    differs = any(happened) and not all(happened)
+    sentences = [_policy_sentence(recording, summary, differs=differs) for recording, summary in runs]
+    order = sorted(range(len(runs)), key=lambda index: differs and not happened[index])
+    return [sentences[index] for index in order]
 
 
 def to_json(recordings: Sequence[Recording], summaries: Sequence[Summary]) -> dict[str, Any]:
@@ -164,10 +173,14 @@ def _values_text(values: Sequence[tuple[str, float | None]], base: float | None,
     return f"{texts[0]} → {', '.join(texts[1:])}"
 
 
-def _policy_sentence(recording: Recording, summary: Summary) -> str:
-    """Who waited and why, and what happened to whom, under one policy."""
+def _policy_sentence(recording: Recording, summary: Summary, *, differs: bool) -> str:
+    """Who waited and why, and what happened to whom, under one policy; ``differs`` from another's."""
     waits, happened = _waits(summary), _happenings(recording, summary.events)
-    clauses = [*waits, *happened] if waits else [*happened, _no_wait_text(summary)]
+    if differs and not happened:
+        happened = ["nobody killed or evicted"]
+    clauses = (
+        [*waits, *happened] if waits and not differs else [*happened, *(waits or [_no_wait_text(summary)])]
+    )
     return f"{summary.policy}: {'; '.join(clauses)}"
 
 
