@@ -21,8 +21,8 @@ from qos.scenario.manifest import collect
 SMALL = Path(__file__).parents[1] / "scenarios"
 LARGEST_BYTES = 8_000
 WORDS = (
-    b"cpu memory limits requests resources containers initContainers spec template -1 1e9999 0 100m 1Gi null {} [] "
-    b"yes {{ &a *a --- !!float \t \xff Always List items"
+    b"cpu memory limits requests resources containers initContainers spec template -1 1e9999 0 100m 1Gi null "
+    b"{} [] yes {{ &a *a --- !!float \t \xff Always List items"
 ).split(b" ")
 
 
