@@ -389,7 +389,7 @@ def main() -> int:
     options.add_argument("--kernel", default="uml")
     options.add_argument("--repeat", type=int, default=3)
     options.add_argument("scenario", nargs="*", help="only these")
-    told = options.parse_args()
+    told = options.parse_intermixed_args()
     if told.what == "grid":
         write_grid()
     elif told.what == "run":
