@@ -1,32 +1,52 @@
 """Outcomes in the formats that CI systems read. One function a format; FORMATS is the registry.
 
 Sources: JUnit XML as Jenkins' schema has it (written by junitparser); SARIF 2.1.0 (OASIS); GitHub workflow
-commands; GitLab Code Quality report; TAP 14.
+commands; GitLab Code Quality report; TAP 14. Names and messages may hold any text: what a format cannot hold
+is escaped (:func:`qos.check.outcome.legible`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
+import inspect
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Final
+from urllib.parse import quote
 
-from qos.check.outcome import Outcome
+from qos.check.lint import Severity
+from qos.check.lint_rules import RULES
+from qos.check.outcome import Outcome, legible
 
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_SARIF_LEVEL: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "note"}
+_GITHUB_COMMAND: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "info": "notice"}
+_GITLAB_SEVERITY: Final[dict[Severity, str]] = {"error": "major", "warning": "minor", "info": "info"}
+_OWN_RULES: Final = {
+    "expect": "A promise of a scenario's expect: block does not hold.",
+    "baseline": "A figure moved the wrong way beyond tolerance and noise, or came, or went.",
+    "ignore": "An annotation qos.dev/ignore that names no rule, gives no reason, or waives nothing.",
+    "ratchet": "A ratchet file lists a finding that is no longer there.",
+}
+"""Rules that are not of lint: id → what it means."""
 
 
 def to_text(outcomes: Sequence[Outcome]) -> str:
     """For a terminal: failures first in full, then one line a suite, then the count."""
+    outcomes = legible(outcomes)
     lines = [
         f"FAILED {outcome.suite}: {outcome.name}\n       {outcome.message}"
+        + (f"\n       fix: {outcome.fix}" if outcome.fix else "")
         + (f"\n       at {outcome.source}" if outcome.source else "")
         for outcome in outcomes
         if outcome.failed
     ]
-    lines += [f"better {o.suite}: {o.name}: {o.message}" for o in outcomes if o.status == "improved"]
+    for status, word in (("improved", "better"), ("noted", "note  ")):
+        lines += [f"{word} {o.suite}: {o.name}: {o.message}" for o in outcomes if o.status == status]
     for suite, group in _by_suite(outcomes):
         failed = sum(outcome.failed for outcome in group)
         lines.append(f"{'FAIL' if failed else 'ok  '} {suite}: {len(group) - failed} of {len(group)} hold")
@@ -37,21 +57,23 @@ def to_text(outcomes: Sequence[Outcome]) -> str:
 
 def to_json(outcomes: Sequence[Outcome]) -> str:
     """A list of plain records."""
-    return json.dumps([_record(outcome) for outcome in outcomes], indent=2) + "\n"
+    return json.dumps([_record(outcome) for outcome in legible(outcomes)], indent=2) + "\n"
 
 
 def to_junit(outcomes: Sequence[Outcome]) -> str:
-    """JUnit XML: a testsuite a scenario, a testcase a promise."""
-    from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite  # noqa: PLC0415 - only for this format
+    """JUnit XML: a testsuite a scenario, a testcase a promise; what is only noted is skipped."""
+    from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite  # noqa: PLC0415 - only here
 
     xml = JUnitXml("qos")
-    for name, group in _by_suite(outcomes):
+    for name, group in _by_suite(legible(outcomes)):
         suite = TestSuite(name)
         for outcome in group:
             case = TestCase(outcome.name, classname=name, time=0.0)
             if outcome.failed:
                 kind = Error if outcome.status == "error" else Failure
-                case.result = [kind(outcome.message, outcome.rule)]
+                case.result = [kind(outcome.explanation, outcome.rule)]
+            elif outcome.status == "noted":
+                case.result = [Skipped(outcome.explanation, outcome.rule)]
             suite.add_testcase(case)
         xml.add_testsuite(suite)
     xml.update_statistics()  # type: ignore[no-untyped-call]  # junitparser types the rest only
@@ -61,78 +83,79 @@ def to_junit(outcomes: Sequence[Outcome]) -> str:
 
 
 def to_sarif(outcomes: Sequence[Outcome]) -> str:
-    """SARIF 2.1.0: failures as results with file and line, for code scanning."""
-    failed = [outcome for outcome in outcomes if outcome.failed]
-    rules = sorted({outcome.rule for outcome in failed})
-    results = [
-        {
-            "ruleId": outcome.rule,
-            "ruleIndex": rules.index(outcome.rule),
-            "level": "error",
-            "message": {"text": f"{outcome.suite}: {outcome.name}: {outcome.message}"},
-        }
-        | ({"locations": [_sarif_location(outcome)]} if outcome.source else {})
-        for outcome in failed
-    ]
-    driver = {"name": "qos", "rules": [{"id": rule} for rule in rules]}
+    """SARIF 2.1.0: failures and findings as results with file and line; waived ones as suppressed."""
+    shown = [outcome for outcome in legible(outcomes) if outcome.failed or outcome.status == "noted"]
+    rules = sorted({outcome.rule for outcome in shown})
+    driver = {"name": "qos", "rules": [_sarif_rule(rule) for rule in rules]}
+    results = [_sarif_result(outcome, rules) for outcome in shown]
     run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
     return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
 def to_github(outcomes: Sequence[Outcome]) -> str:
-    """Workflow commands that GitHub shows as annotations on the pull request."""
+    """Workflow commands that GitHub shows as annotations on the pull request; waived findings are not."""
     lines = []
-    for outcome in outcomes:
-        if not outcome.failed:
+    for outcome in legible(outcomes):
+        if outcome.waiver or not (outcome.failed or outcome.status == "noted"):
             continue
-        place = (
-            f" file={_property(outcome.source.file)},line={outcome.source.line or 1},"
-            if outcome.source
-            else " "
-        )
-        text = f"{outcome.suite}: {outcome.name}: {outcome.message}"
-        lines.append(f"::error{place}title={_property('qos ' + outcome.rule)}::{_data(text)}")
+        source = outcome.source
+        place = f" file={_property(source.file)},line={source.line or 1}," if source else " "
+        text = f"{outcome.suite}: {outcome.name}: {outcome.explanation}"
+        command = _GITHUB_COMMAND[outcome.severity]
+        lines.append(f"::{command}{place}title={_property('qos ' + outcome.rule)}::{_data(text)}")
     return "".join(f"{line}\n" for line in lines)
 
 
 def to_markdown(outcomes: Sequence[Outcome]) -> str:
     """A table for GitHub's step summary."""
     rows = ["| | scenario | promise | why |", "|---|---|---|---|"]
-    for outcome in outcomes:
-        cells = ("❌" if outcome.failed else "✅", outcome.suite, outcome.name, outcome.message)
-        rows.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    for outcome in legible(outcomes):
+        mark = "❌" if outcome.failed else "❕" if outcome.status == "noted" else "✅"
+        rows.append(
+            f"| {mark} | {_cell(outcome.suite)} | {_cell(outcome.name)} | {_cell(outcome.explanation)} |"
+        )
     return "\n".join(rows) + "\n"
 
 
 def to_gitlab(outcomes: Sequence[Outcome]) -> str:
-    """GitLab Code Quality: failures with a fingerprint that stays while the promise does."""
-    report = [
-        {
-            "description": f"{outcome.suite}: {outcome.name}: {outcome.message}",
-            "check_name": outcome.rule,
-            "fingerprint": hashlib.sha256(
-                f"{outcome.suite}\0{outcome.rule}\0{outcome.name}".encode()
-            ).hexdigest(),
-            "severity": "major",
-            "location": {
-                "path": outcome.source.file if outcome.source else outcome.suite,
-                "lines": {"begin": (outcome.source.line if outcome.source else None) or 1},
-            },
-        }
-        for outcome in outcomes
-        if outcome.failed
-    ]
+    """GitLab Code Quality: failures with a fingerprint that stays while the promise does.
+
+    The line is no part of the fingerprint, so that lines added above are no new finding; the second of two
+    alike has its number in it, since GitLab shows only one of each fingerprint.
+    """
+    seen: Counter[str] = Counter()
+    report = []
+    for outcome in legible(outcomes):
+        if not outcome.failed:
+            continue
+        identity = f"{outcome.suite}\0{outcome.rule}\0{outcome.name}"
+        seen[identity] += 1
+        if seen[identity] > 1:
+            identity += f"\0{seen[identity]}"
+        report.append(
+            {
+                "description": f"{outcome.suite}: {outcome.name}: {outcome.explanation}",
+                "check_name": outcome.rule,
+                "fingerprint": hashlib.sha256(identity.encode()).hexdigest(),
+                "severity": _GITLAB_SEVERITY[outcome.severity],
+                "location": {
+                    "path": outcome.source.file if outcome.source else outcome.suite,
+                    "lines": {"begin": (outcome.source.line if outcome.source else None) or 1},
+                },
+            }
+        )
     return json.dumps(report, indent=2) + "\n"
 
 
 def to_tap(outcomes: Sequence[Outcome]) -> str:
-    """TAP version 14, the reason of a failure as a YAML block."""
+    """TAP version 14, the reason of a failure as a YAML block; what is only noted is skipped."""
     lines = ["TAP version 14", f"1..{len(outcomes)}"]
-    for number, outcome in enumerate(outcomes, 1):
-        name = f"{outcome.suite}: {outcome.name}".replace("#", "\\#")
-        lines.append(f"{'not ok' if outcome.failed else 'ok'} {number} - {name}")
+    for number, outcome in enumerate(legible(outcomes), 1):
+        name = _tap(f"{outcome.suite}: {outcome.name}")
+        skip = f" # SKIP {_tap(_one_line(outcome.explanation))}" if outcome.status == "noted" else ""
+        lines.append(f"{'not ok' if outcome.failed else 'ok'} {number} - {name}{skip}")
         if outcome.failed:
-            lines += ["  ---", f"  message: {json.dumps(outcome.message)}", "  ..."]
+            lines += ["  ---", f"  message: {json.dumps(outcome.explanation, ensure_ascii=False)}", "  ..."]
     return "\n".join(lines) + "\n"
 
 
@@ -159,16 +182,36 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "name": outcome.name,
         "status": outcome.status,
         "rule": outcome.rule,
+        "severity": outcome.severity,
         "message": outcome.message,
+        "fix": outcome.fix,
+        "waiver": outcome.waiver,
         "source": str(outcome.source) if outcome.source else None,
     }
 
 
-def _sarif_location(outcome: Outcome) -> dict[str, Any]:
-    source = outcome.source
-    assert source is not None
-    region = {"startLine": source.line or 1} | ({"startColumn": source.column} if source.column else {})
-    return {"physicalLocation": {"artifactLocation": {"uri": source.file}, "region": region}}
+def _sarif_rule(rule: str) -> dict[str, Any]:
+    text = _OWN_RULES.get(rule)
+    if text is None and rule in RULES:
+        text = (inspect.getdoc(RULES[rule]) or "").split("\n\n", maxsplit=1)[0].replace("\n", " ")
+    return {"id": rule} | ({"shortDescription": {"text": text}} if text else {})
+
+
+def _sarif_result(outcome: Outcome, rules: list[str]) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": outcome.rule,
+        "ruleIndex": rules.index(outcome.rule),
+        "level": _SARIF_LEVEL[outcome.severity],
+        "message": {"text": f"{outcome.suite}: {outcome.name}: {outcome.explanation}"},
+    }
+    if outcome.source:
+        source = outcome.source
+        region = {"startLine": source.line or 1} | ({"startColumn": source.column} if source.column else {})
+        place = {"artifactLocation": {"uri": quote(source.file)}, "region": region}
+        result["locations"] = [{"physicalLocation": place}]
+    if outcome.waiver:
+        result["suppressions"] = [{"kind": outcome.waiver, "justification": outcome.message}]
+    return result
 
 
 def _data(text: str) -> str:
@@ -177,3 +220,16 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _cell(text: str) -> str:
+    """Text in one cell of a Markdown table: nothing in it is read as HTML or as the cell's end."""
+    return html.escape(_one_line(text), quote=False).replace("|", "&#124;")
+
+
+def _tap(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("#", "\\#")
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", " ")
