@@ -6,9 +6,12 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from qos.experiment.validate import Validation
 
 
 class Output(StrEnum):
@@ -53,7 +56,6 @@ def validate(
 
     Example: qos validate scenarios/fidelity/weights-1-to-3.yaml --report
     """
-    from qos.cli.table import text_table
     from qos.errors import InputError
     from qos.experiment import validate as run
 
@@ -71,16 +73,25 @@ def validate(
         tolerances=run.parse_tolerances(tolerance or ()),
         talk=lambda words: print(words, file=sys.stderr),
     )
-    if output is Output.JSON:
-        print(json.dumps(found.to_json(), indent=1))
-    else:
-        print(f"{found.scenario} under {found.policy} on {found.kernel} ({found.release}), {repeat} runs")
-        print(text_table(run.HEADERS, found.rows()))
-    if record is not None:
-        run.write_runs(found, record)
-        print(f"recording: {record}", file=sys.stderr)
+    _tell(found, output, record)
     if report:
         path = out / f"{found.scenario}-{found.kernel}.html"
         run.write_validation_page(found, path)
         print(f"report: {path}", file=sys.stderr)
     raise typer.Exit(1 if found.outside else 0)
+
+
+def _tell(found: Validation, output: Output, record: Path | None) -> None:
+    """Print the lines and leave the recordings."""
+    from qos.cli.table import text_table
+    from qos.experiment.validate import HEADERS, write_runs
+
+    if output is Output.JSON:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        on = f"{found.kernel} ({found.release})"
+        print(f"{found.scenario} under {found.policy} on {on}, {len(found.measured)} runs")
+        print(text_table(HEADERS, found.rows()))
+    if record is not None:
+        write_runs(found, record)
+        print(f"recording: {record}", file=sys.stderr)

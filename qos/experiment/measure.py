@@ -42,8 +42,17 @@ def node_size(scenario: Scenario) -> tuple[float, int]:
     return capacity.get(CPU, _ZERO).nano / 1e9, capacity.get(MEMORY, _ZERO).value()
 
 
-def check_size(scenario: Scenario, cpus: int, memory_bytes: int, machine: str) -> None:
+def check_size(
+    scenario: Scenario, cpus: int, memory_bytes: int, machine: str, sizes: str | None = None
+) -> None:
     """A prediction for another machine than the measured one says nothing: refuse it.
+
+    Args:
+        scenario: whose node is meant.
+        cpus: of the machine.
+        memory_bytes: of the machine.
+        machine: what to call it.
+        sizes: which sizes would do, in words; None: the machine's own.
 
     Raises:
         InputError: the scenario has several nodes, or its node is not as large as the machine.
@@ -57,12 +66,23 @@ def check_size(scenario: Scenario, cpus: int, memory_bytes: int, machine: str) -
     if wanted_cpus == cpus and missing + 1 >= 0 and missing <= _KERNEL_KEEPS * wanted_memory:
         return
     raise InputError(
-        f"the scenario's node is not as large as {machine}",
+        f"the scenario's node is not of the size of {machine}",
         source=scenario.source,
         field="spec.nodes.status.capacity",
         value=f"cpu {wanted_cpus:g}, memory {wanted_memory >> 20}Mi",
-        expected=f"cpu {cpus}, memory {memory_bytes >> 20}Mi (up to 10 % more)",
+        expected=sizes or f"cpu {cpus}, memory {memory_bytes >> 20}Mi (up to 10 % more)",
     )
+
+
+def check_this_machine(scenario: Scenario) -> None:
+    """Refuse a scenario whose node is not as large as this machine.
+
+    Raises:
+        InputError: it is not.
+    """
+    from enforcer.place import cpu_count, memory_bytes
+
+    check_size(scenario, cpu_count(), memory_bytes(), "this machine")
 
 
 def shapes_of(workloads: dict[CgroupName, Workload]) -> dict[str, list[str]]:
@@ -92,10 +112,9 @@ def measure(scenario: Scenario, *, policy: str, seed: int, repeat: int) -> Itera
         InputError: unknown policy or agent, or a node of another size.
         HostError: this machine cannot do it, or qos already manages pods on it.
     """
-    from enforcer.place import cpu_count, memory_bytes
     from qos.experiment.enforce import Host
 
-    check_size(scenario, cpu_count(), memory_bytes(), "this machine")
+    check_this_machine(scenario)
     rules = policy_named(policy, scenario.policy_documents)
     details = plan_node(
         rules, as_stored(scenario.pods, scenario.limit_ranges), scenario.node, scenario.profile

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qos.errors import HostError, InputError
-from qos.experiment.measure import check_size, measure, node_size, with_shapes
+from qos.experiment.measure import check_size, check_this_machine, measure, node_size, with_shapes
 from qos.experiment.simulate import load, simulate
 from qos.experiment.tell import tell, write_page
 from qos.model.sample import Recording
@@ -125,7 +125,9 @@ def validate(
     name = policy or scenario.policies[0]
     used_seed = scenario.seed if seed is None else seed
     say = talk or (lambda _: None)
-    if kernel != HOST:
+    if kernel == HOST:
+        check_this_machine(scenario)
+    else:
         guest_size(scenario, kernel)
     say(f"predicting {scenario.name} under {name}")
     (simulated,) = simulate(scenario, policies=[name], seed=used_seed)
@@ -149,8 +151,11 @@ def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:
     cpus, memory = node_size(scenario)
     mebibytes = memory >> 20
     low, high = _GUEST_MEMORY_MIB
-    fitting = cpus if cpus in _GUEST_CPUS[lane] else _GUEST_CPUS[lane][0]
-    check_size(scenario, int(fitting), min(max(mebibytes, low), high) << 20, f"a guest of lane {lane} can be")
+    able = _GUEST_CPUS[lane]
+    fitting = cpus if cpus in able else able[0]
+    machine = f"a guest of lane {lane}"
+    sizes = f"cpu {' or '.join(map(str, able))}, memory {low}Mi to {high}Mi"
+    check_size(scenario, int(fitting), min(max(mebibytes, low), high) << 20, machine, sizes)
     return int(cpus), mebibytes
 
 
