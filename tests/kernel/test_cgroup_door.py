@@ -219,16 +219,19 @@ class TestKeptFiles:
             kept.forget(cgroups[:3])
             assert len(kept) == 0
 
-    def test_the_budget_follows_the_process_limit(self, fs):
-        """With RLIMIT_NOFILE below the reserve nothing is kept."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
-        try:
-            with KeptFiles(fs) as kept:
-                assert kept.read("", "cgroup.procs") == b""
+    def test_the_budget_follows_the_process_limit(self, make, fs, start):
+        """With RLIMIT_NOFILE below the reserve nothing is kept, and reading works."""
+        root = fs.root
+
+        def read_with_few() -> None:
+            os.closerange(3, 4096)  # what the test runner holds open does not count
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+            with CgroupFS(root) as few, KeptFiles(few) as kept:
+                assert kept.read("pod", "cgroup.procs") == f"{os.getpid()}\n".encode()
                 assert len(kept) == 0
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+        make("pod")
+        assert start("pod", read_with_few).wait() == 0
 
     def test_no_descriptor_leaks(self, make, fs):
         """After everything above the process has as many descriptors as before."""
