@@ -35,6 +35,7 @@ fidelity: $(STAMP)  ## the simulator against a real kernel: the whole suite, res
 
 bench: $(STAMP)  ## benchmarks, side by side; run on a quiet machine
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/explain.py
 
 format: $(STAMP)  ## rewrite the files as the formatter has them
 	$(BIN)/ruff format .
