@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from enforcer.lab.errors import LabError
-from enforcer.lab.launcher import LANES, NOT_STARTED, TIMED_OUT, run_in_guest
+from enforcer.lab.launcher import LANES, NOT_STARTED, TIMED_OUT, run_in_guest, unwind_on_sigterm
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Run the command; its exit code, 124 when the time was up, 125 when it was never started."""
     options = parser().parse_args(words)
-    signal.signal(signal.SIGTERM, _end)
+    unwind_on_sigterm()
     try:
         result = run_in_guest(
             options.command,
@@ -56,12 +54,6 @@ def main(words: list[str]) -> int:
 def _show(output: bytes) -> None:
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """SIGTERM unwinds like Ctrl-C, so that the guest is ended too."""
-    del frame
-    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from types import FrameType, MappingProxyType
 from typing import BinaryIO, Final
 
 from enforcer.lab.errors import LabError
@@ -102,6 +102,16 @@ def run_in_guest(
         lay_ready(machine.modules_root, (*machine.modules, *modules), folder / MODULES_FOLDER)
         in_time = _run(machine, folder, timeout_seconds, on_output)
         return _result(machine, folder, in_time)
+
+
+def unwind_on_sigterm() -> None:
+    """Let SIGTERM end this program as Ctrl-C does, so that its guest is ended too; for programs only."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _result(machine: Machine, folder: Path, in_time: bool) -> GuestResult:

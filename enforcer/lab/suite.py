@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from enforcer.lab.errors import LabError
-from enforcer.lab.launcher import GUEST_VARIABLE, LANES, NOT_STARTED, TIMED_OUT, run_in_guest
+from enforcer.lab.launcher import (
+    GUEST_VARIABLE,
+    LANES,
+    NOT_STARTED,
+    TIMED_OUT,
+    run_in_guest,
+    unwind_on_sigterm,
+)
 from enforcer.place import open_tree, writable_root
 from qos.errors import HostError
 
@@ -95,6 +102,7 @@ def run_on_host(pytest_words: Sequence[str], repository: Path) -> int:
 def main(words: Sequence[str]) -> int:
     """Run every suite named; one exit code for all."""
     options = _parser().parse_args(words)
+    unwind_on_sigterm()
     repository = Path.cwd()
     if not (repository / TESTS).is_dir():
         print(f"lab: no {TESTS} here; run from the root of the checkout", file=sys.stderr)
