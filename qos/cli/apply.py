@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from qos.experiment.applied import Result
     from qos.experiment.desired import Desired
-    from qos.experiment.enforce import Host, Result
+    from qos.experiment.enforce import Host
 
 _WORDS = {True: " (dry run)", False: ""}
 
@@ -36,6 +37,13 @@ class DryRun(StrEnum):
     HOST = "host"
 
 
+class Driver(StrEnum):
+    """Who writes cgroup files: qos itself, or systemd by unit properties."""
+
+    CGROUPFS = "cgroupfs"
+    SYSTEMD = "systemd"
+
+
 Files = Annotated[
     list[str] | None,
     typer.Option("-f", "--filename", metavar="FILE|DIR|-", help="Manifests; repeat for several."),
@@ -56,6 +64,9 @@ ForceConflicts = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Push memory.max below current use, whatever it kills.")]
 Selector = Annotated[str | None, typer.Option("-l", "--selector", help="Pods with these labels.")]
+CgroupDriver = Annotated[
+    Driver | None, typer.Option("--cgroup-driver", help="Who writes; else as before, cgroupfs at first.")
+]
 OutputFormat = Annotated[Output, typer.Option("-o", "--output", help="How to print.")]
 
 
@@ -78,6 +89,7 @@ def apply(
     ] = None,
     force_conflicts: ForceConflicts = False,
     force: Force = False,
+    cgroup_driver: CgroupDriver = None,
     root: Root = None,
     state_dir: StateDir = None,
 ) -> None:
@@ -89,9 +101,11 @@ def apply(
 
     asked = read_asked(_files(filename), sys.stdin.buffer, policy=policy, profile=profile, node=node)
     if dry_run is DryRun.CLIENT:
-        _plan_only(asked, output)
+        _plan_only(asked, output, cgroup_driver)
         return
-    with _host(root, state_dir) as host:
+    with _host(root, state_dir, cgroup_driver) as host:
+        if run:
+            host.require_processes()
         wanted = host.desired(asked, prune=prune)
         result = host.apply(
             wanted,
@@ -124,6 +138,7 @@ def diff(
     node: NodeFile = None,
     output: OutputFormat = Output.TABLE,
     prune: Annotated[bool, typer.Option("--prune", help="As apply --prune would.")] = False,
+    cgroup_driver: CgroupDriver = None,
     root: Root = None,
     state_dir: StateDir = None,
 ) -> None:
@@ -133,7 +148,7 @@ def diff(
     """
     from qos.experiment.desired import read_asked
 
-    with _host(root, state_dir) as host:
+    with _host(root, state_dir, cgroup_driver) as host:
         if filename:
             asked = read_asked(filename, sys.stdin.buffer, policy=policy, profile=profile, node=node)
             result = host.diff(host.desired(asked, prune=prune))
@@ -148,6 +163,7 @@ def get(
     names: Annotated[list[str] | None, typer.Argument(help="Pods: web, pod/web, pod/NAMESPACE/web.")] = None,
     selector: Selector = None,
     output: OutputFormat = Output.TABLE,
+    cgroup_driver: CgroupDriver = None,
     root: Root = None,
     state_dir: StateDir = None,
 ) -> None:
@@ -158,7 +174,7 @@ def get(
     from qos.experiment.enforce import Choice
     from qos.experiment.listing import listing
 
-    with _host(root, state_dir) as host:
+    with _host(root, state_dir, cgroup_driver) as host:
         choice = Choice(names or (), selector=selector, everything=not (names or selector))
         found = listing(host, choice)
     if output in (Output.JSON, Output.YAML):
@@ -183,6 +199,7 @@ def delete(
     output: OutputFormat = Output.TABLE,
     force_conflicts: ForceConflicts = False,
     force: Force = False,
+    cgroup_driver: CgroupDriver = None,
     root: Root = None,
     state_dir: StateDir = None,
 ) -> None:
@@ -196,7 +213,7 @@ def delete(
     if not (names or filename or selector or everything):
         raise typer.BadParameter("say what to delete: names, -f FILE, -l SELECTOR or --all")
     keys = pods_of(read_asked(filename, sys.stdin.buffer).manifests).keys() if filename else ()
-    with _host(root, state_dir) as host:
+    with _host(root, state_dir, cgroup_driver) as host:
         result = host.delete(
             Choice(names or (), keys, selector, everything),
             kill=kill,
@@ -213,12 +230,12 @@ def _files(filename: list[str] | None) -> list[str]:
 
 
 @contextmanager
-def _host(root: Path | None, state_dir: Path | None) -> Iterator[Host]:
+def _host(root: Path | None, state_dir: Path | None, driver: Driver | None) -> Iterator[Host]:
     """The host; what could not be undone after a failure is told before the failure itself."""
     from qos.errors import QosError
     from qos.experiment.enforce import Host
 
-    with Host(root, state_dir) as host:
+    with Host(root, state_dir, driver.value if driver else None) as host:
         try:
             yield host
         except QosError as error:
@@ -227,10 +244,10 @@ def _host(root: Path | None, state_dir: Path | None) -> Iterator[Host]:
             raise
 
 
-def _plan_only(asked: Any, output: Output) -> None:
+def _plan_only(asked: Any, output: Output, driver: Driver | None) -> None:
     from qos.experiment.enforce import planned
 
-    _print_result(planned(asked), output, dry=True)
+    _print_result(planned(asked, driver.value if driver else None), output, dry=True)
 
 
 def _watch(host: Host, wanted: Desired, agents: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from qos.experiment.profiles import profile_of, read_profile
 from qos.model.node import Node
 from qos.model.plan import Plan
 from qos.model.pod import Pod
-from qos.model.profile import Profile, parse_version
+from qos.model.profile import CgroupDriver, Profile, parse_version
 from qos.policy.base import PlanDetails
 from qos.policy.registry import find_policy, plan_node
 from qos.scenario.manifest import Manifests, read_manifests
@@ -131,7 +131,14 @@ def _replicas(sourced: SourcedPod) -> Iterable[Pod]:
         yield pod.model_copy(update={"metadata": metadata})
 
 
-def desired(asked: Asked, host: Node, before: Mapping[str, Any], *, prune: bool = False) -> Desired:
+def desired(
+    asked: Asked,
+    host: Node,
+    before: Mapping[str, Any],
+    *,
+    prune: bool = False,
+    driver: CgroupDriver | None = None,
+) -> Desired:
     """The pods asked for beside those applied before, planned together.
 
     Args:
@@ -139,12 +146,15 @@ def desired(asked: Asked, host: Node, before: Mapping[str, Any], *, prune: bool 
         host: this machine as a node, taken where no Node is given.
         before: what was kept with the record.
         prune: leave out the pods applied before that are not asked for now.
+        driver: who will write; systemd takes quotas in whole percents, whatever the node's profile says.
 
     Raises:
         InputError: an option is wrong.
         HostError: what was kept cannot be read.
     """
     settings = _settings(asked, host, _kept_settings(before))
+    if driver == "systemd":
+        settings = replace(settings, profile=replace(settings.profile, cgroup_driver=driver))
     kept = {} if prune else kept_pods(before)
     warnings = [str(warning) for warning in asked.manifests.warnings]
     warnings += [f"{each.source}: {each.kind or 'document'} {each.why}" for each in asked.manifests.skipped]

@@ -7,81 +7,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from enforcer import control
-from enforcer.apply import Applied, Enforcer, Outcome
+from enforcer.apply import Applied, Outcome
 from enforcer.cgroupfs import CgroupFS
 from enforcer.drift import Difference
+from enforcer.layout import Layout
 from enforcer.place import cpu_count, memory_bytes, open_tree, writable_root
 from enforcer.state import StateStore, boot_id, default_directory
 from qos.errors import HostError, InputError
+from qos.experiment.applied import Result, result_of
 from qos.experiment.desired import Asked, Desired, desired, kept, kept_pods, plan_pods
+from qos.experiment.driver import driver_of, open_enforcer
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
 from qos.model.pod import Pod
-
-_ORDER: Final[tuple[Outcome, ...]] = ("created", "removed", "configured", "unchanged")
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectResult:
-    """What became of one object.
-
-    Attributes:
-        name: ``pod/default/web``, or ``cgroup/kubepods`` for what pods share.
-        outcome: created, configured, unchanged or removed.
-        differences: the files that were (would be) written.
-    """
-
-    name: str
-    outcome: Outcome
-    differences: tuple[Difference, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The stable machine form."""
-        return {
-            "object": self.name,
-            "outcome": self.outcome,
-            "values": [
-                {
-                    "cgroup": each.name,
-                    "path": each.cgroup,
-                    "file": each.file,
-                    "live": each.live,
-                    "wanted": each.wanted,
-                    "written": each.written,
-                    "foreign": each.foreign,
-                }
-                for each in self.differences
-            ],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a command did, by object; ``writes`` counts the calls that changed the tree."""
-
-    objects: tuple[ObjectResult, ...]
-    writes: int = 0
-    notes: tuple[str, ...] = field(default_factory=tuple)
-
-    @property
-    def differs(self) -> bool:
-        """Whether anything is not as wanted."""
-        return any(each.outcome != "unchanged" for each in self.objects)
-
-    def to_json(self) -> dict[str, Any]:
-        """The stable machine form."""
-        return {
-            "objects": [each.to_json() for each in self.objects],
-            "writes": self.writes,
-            "notes": list(self.notes),
-        }
+from qos.model.profile import CgroupDriver
 
 
 class Host:
@@ -90,19 +36,25 @@ class Host:
     Args:
         root: the cgroup below which qos works; None: the whole tree for root, else what is delegated.
         state_dir: where the record lies; None: ``/run/qos``, or ``$XDG_RUNTIME_DIR/qos``.
+        driver: who writes; None: whoever wrote what is in force, cgroupfs at first.
 
     Raises:
-        HostError: no cgroup v2 that may be written, or a state directory that others can write.
+        InputError: the other driver's pods are in force.
+        HostError: no cgroup v2 that may be written, a state directory that others can write, or no systemd.
     """
 
-    def __init__(self, root: Path | None = None, state_dir: Path | None = None) -> None:
-        self.fs: CgroupFS = open_tree(root or writable_root())
-        try:
+    def __init__(
+        self, root: Path | None = None, state_dir: Path | None = None, driver: CgroupDriver | None = None
+    ) -> None:
+        with ExitStack() as opened:
+            fs = opened.enter_context(open_tree(root or writable_root()))
             self._store = StateStore(state_dir or default_directory(os.environ))
-            self.enforcer = Enforcer(self.fs, self._store, boot_id=boot_id(), root=str(self.fs.root))
-        except HostError:
-            self.fs.close()
-            raise
+            opened.callback(self._store.close)
+            boot = boot_id()
+            self.driver = driver_of(self._store.load(), boot, driver)
+            self.fs: CgroupFS
+            self.fs, self.enforcer = open_enforcer(opened, fs, self._store, boot, self.driver)
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -110,8 +62,7 @@ class Host:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._store.close()
-        self.fs.close()
+        self._opened.close()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -124,8 +75,24 @@ class Host:
             yield
 
     def path(self, name: CgroupName) -> str:
-        """Where a cgroup of a plan lies below the root (the cgroupfs driver's spelling)."""
-        return str(name)
+        """Where a cgroup of a plan lies below the root, in the driver's spelling.
+
+        Raises:
+            PlanError: systemd takes no unit of this name.
+        """
+        return Layout(self.driver).path(name)
+
+    def require_processes(self) -> None:
+        """Refuse where qos cannot start processes: slices of systemd hold none, only scopes in them do.
+
+        Raises:
+            HostError: the driver is systemd.
+        """
+        if self.driver == "systemd":
+            raise HostError(
+                "qos starts processes with the cgroupfs driver only; put them into a pod's slice with "
+                "systemd-run --scope --slice=SLICE, named by qos get -o wide"
+            )
 
     def objects(self) -> Mapping[str, Any]:
         """What was applied before.
@@ -142,7 +109,7 @@ class Host:
             InputError: an option is wrong.
             HostError: the record is damaged.
         """
-        return desired(asked, this_node(), self.objects(), prune=prune)
+        return desired(asked, this_node(), self.objects(), prune=prune, driver=self.driver)
 
     def kept(self) -> Desired:
         """What was applied before.
@@ -235,13 +202,13 @@ class Host:
         return owners(self.kept())
 
 
-def planned(asked: Asked) -> Result:
+def planned(asked: Asked, driver: CgroupDriver | None = None) -> Result:
     """What apply would bring about on a host where nothing is yet; nothing is looked at.
 
     Raises:
         InputError: an option is wrong.
     """
-    wanted = desired(asked, this_node(), {})
+    wanted = desired(asked, this_node(), {}, driver=driver)
     outcomes: dict[CgroupName, Outcome] = dict.fromkeys(wanted.details.plan, "created")
     differences = tuple(
         Difference(str(name), name, file, None, text, None, foreign=False)
@@ -265,39 +232,6 @@ def _key(pod: Pod) -> str:
 def owners(wanted: Desired) -> dict[CgroupName, str]:
     """Pod cgroup → the object's name."""
     return {each.cgroup: f"pod/{_key(each.pod)}" for each in wanted.details.pods}
-
-
-def result_of(
-    applied: Applied, pod_cgroups: Mapping[CgroupName, str], warnings: Collection[str] = ()
-) -> Result:
-    """A run told by object: pods with all below them, and each cgroup they share."""
-
-    def owner(name: CgroupName) -> str:
-        parts = name.split("/")
-        above = (CgroupName("/".join(parts[:count])) for count in range(len(parts), 0, -1))
-        return next((pod_cgroups[each] for each in above if each in pod_cgroups), f"cgroup/{name}")
-
-    outcomes: dict[str, set[Outcome]] = {}
-    for name, outcome in applied.outcomes.items():
-        outcomes.setdefault(owner(name), set()).add(outcome)
-    differences: dict[str, list[Difference]] = {}
-    for difference in applied.differences:
-        differences.setdefault(owner(difference.name), []).append(difference)
-    top = {pod: applied.outcomes[cgroup] for cgroup, pod in pod_cgroups.items() if cgroup in applied.outcomes}
-    objects = tuple(
-        ObjectResult(name, _outcome(top.get(name), found), tuple(differences.get(name, ())))
-        for name, found in outcomes.items()
-    )
-    return Result(objects, applied.writes, (*warnings, *applied.notes))
-
-
-def _outcome(of_pod: Outcome | None, found: Collection[Outcome]) -> Outcome:
-    """A pod is created or removed with its own cgroup; any other change within it configures it."""
-    if of_pod in ("created", "removed"):
-        return of_pod
-    if of_pod is not None:
-        return "unchanged" if found == {"unchanged"} else "configured"
-    return next(outcome for outcome in _ORDER if outcome in found)
 
 
 @dataclass(frozen=True, slots=True)

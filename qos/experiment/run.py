@@ -101,6 +101,7 @@ def desired_with(host: Host, wish: Wish) -> tuple[Desired, str]:
     """
     from qos.experiment.admission import as_stored
 
+    host.require_processes()
     now = host.kept()
     (pod,) = as_stored([pod_of(wish)])
     key = f"{pod.namespace}/{pod.name}"
@@ -290,6 +291,7 @@ def restart(host: Host, selectors: Sequence[str], logs: Path) -> dict[str, int]:
     from enforcer.launch import launch
     from enforcer.logs import open_log
 
+    host.require_processes()
     details = host.kept().details
     chosen = {record["cgroup"] for record in managed(host, selectors).pods}
     started: dict[str, int] = {}
