@@ -127,7 +127,7 @@ def _header(runs: Sequence[Run], title: str) -> str:
     sources = dict.fromkeys(_SOURCES[run.recording.samples.source] for run in runs)
     seconds = max(run.summary.duration_seconds for run in runs)
     policies = ", ".join(dict.fromkeys(run.policy for run in contended(runs)))
-    said = f"{policies} · {seconds:g} seconds, {' and '.join(sources)}"
+    said = f"{policies} · {round(seconds, 2):g} seconds, {' and '.join(sources)}"
     question = f'<p class="sub">{escape(str(meta["description"]))}</p>' if meta.get("description") else ""
     return (
         f'<header><div><h1>{escape(title)}</h1>{question}<p class="sub">{escape(said)}</p></div>'
