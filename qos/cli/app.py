@@ -16,6 +16,7 @@ from qos.cli.check import test
 from qos.cli.control import freeze, kill, restart, thaw
 from qos.cli.explain import explain
 from qos.cli.lab import doctor, lab
+from qos.cli.plan import plan
 from qos.cli.record import record
 from qos.cli.report import compare, report
 from qos.cli.run import CONTEXT, run
@@ -27,8 +28,8 @@ from qos.cli.version import version
 from qos.errors import QosError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
-    explain, simulate, validate, test, report, compare, apply, diff, get, delete, run, freeze, thaw, kill,
-    restart, top, record, doctor, lab, schema, version,
+    explain, simulate, validate, test, plan, report, compare, apply, diff, get, delete, run, freeze, thaw,
+    kill, restart, top, record, doctor, lab, schema, version,
 )  # fmt: skip
 """Every command, in the order of `qos --help`: what to know, what would be, what is, and about qos itself."""
 
