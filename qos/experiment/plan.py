@@ -107,17 +107,7 @@ def plan_capacity(manifests: Manifests, node: Node, *, count: int = 1, spare: in
     if not sourced or wanted > MOST_PODS:
         raise InputError(f"there are {wanted} pods to plan", expected=f"1 to {MOST_PODS}")
     pods = as_stored([each.pod for each in sourced], manifests.limit_ranges)
-    requests = [pod_requests(pod) for pod in pods]
-    resources = (
-        "cpu",
-        "memory",
-        PODS,
-        *sorted({name for each in requests for name in each} - {"cpu", "memory"}),
-    )
-    fleet = of_nodes([(node, _checked(_allocatable(node), node.name))], resources)
-    table = np.array(
-        [_row(each, resources, pod) for each, pod in zip(requests, pods, strict=True)], dtype=np.int64
-    )
+    fleet, table = _arrays(node, pods)
     kept = [kept_away(pod, node, every_node=each.per_node) for pod, each in zip(pods, sourced, strict=True)]
     daemons = np.array([each.per_node and not why for each, why in zip(sourced, kept, strict=True)])
     taken = table[daemons].sum(axis=0)
@@ -125,7 +115,7 @@ def plan_capacity(manifests: Manifests, node: Node, *, count: int = 1, spare: in
     classes = [str(classify(pod).qos_class.value) for pod in pods]
     specs = tuple(
         _spec_fit(
-            each.owner_name or pod.name, class_, each.replicas, each.per_node, why, row, free, resources
+            each.owner_name or pod.name, class_, each.replicas, each.per_node, why, row, free, fleet.resources
         )
         for pod, each, class_, why, row in zip(pods, sourced, classes, kept, table, strict=True)
     )
@@ -140,7 +130,7 @@ def plan_capacity(manifests: Manifests, node: Node, *, count: int = 1, spare: in
     placement = packed_largest_first(table[kind], equal_nodes(class_of_node, count))
     lie = np.where(daemons, count, np.bincount(kind[placement.node >= 0], minlength=len(pods)))
     return CapacityPlan(
-        node.name, count, spare, resources, specs, needed, wanted, placement.placed,
+        node.name, count, spare, fleet.resources, specs, needed, wanted, placement.placed,
         tuple((fleet.allocatable[0] * count).tolist()),
         _by_class(classes, table, lie),
     )  # fmt: skip
@@ -186,6 +176,16 @@ def plan_openb(
         gpu_milli_wanted=int(wanted.sum()),
         gpu_milli_placed=int(wanted[lie].sum()),
     )
+
+
+def _arrays(node: Node, pods: Sequence[Pod]) -> tuple[Fleet, Integers]:
+    """The node as a fleet of one, and what each pod requests of its resources."""
+    requests = [pod_requests(pod) for pod in pods]
+    others = {name for each in requests for name in each} - {"cpu", "memory", PODS}
+    resources = ("cpu", "memory", PODS, *sorted(others))
+    fleet = of_nodes([(node, _checked(_allocatable(node), node.name))], resources)
+    rows = [_row(each, resources, pod) for each, pod in zip(requests, pods, strict=True)]
+    return fleet, np.array(rows, dtype=np.int64)
 
 
 def _by_class(classes: Sequence[str], table: Integers, lie: Integers) -> dict[str, tuple[int, ...]]:
