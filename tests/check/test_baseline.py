@@ -44,11 +44,13 @@ def test_nothing_moved_is_all_passed(figures: Figures) -> None:
 
 
 def test_more_latency_is_worse_and_more_work_is_better() -> None:
-    """The same move fails for one figure and is an improvement for the other."""
+    """The same move fails for one figure and is an improvement for the other; CPU may move neither way."""
     assert _status([1.0], [1.5]) == "failed"
     assert _status([1.5], [1.0]) == "improved"
     assert _status([100.0], [150.0], "web.completed") == "improved"
     assert _status([150.0], [100.0], "web.completed") == "failed"
+    assert _status([100.0], [150.0], "web.cpu_seconds") == "failed"
+    assert _status([150.0], [100.0], "web.cpu_seconds") == "failed"
 
 
 @given(st.floats(1e-3, 1e6), st.floats(-0.019, 0.019))

@@ -169,7 +169,7 @@ def test_a_kept_promise_is_zero_and_a_broken_one_names_its_numbers(qos: Run, tmp
     broken = qos("test", _scenario(tmp_path, value="0.25").name)
     assert broken.returncode == 1
     assert "cpu_usage_cpus of spin is 0.5, promised <= 0.25" in broken.stdout
-    assert "at little.yaml:17" in broken.stdout
+    assert "at little.yaml:16" in broken.stdout
 
 
 def test_a_baseline_is_written_kept_and_missed(qos: Run, tmp_path: Path) -> None:
