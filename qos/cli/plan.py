@@ -69,7 +69,8 @@ def plan(
         )
     answer = _plan(filename, node, count, spare)
     print(json.dumps(asdict(answer), indent=2) if output is Output.JSON else _text(answer))
-    raise typer.Exit(0 if answer.placed == answer.wanted else 1)
+    # None also where the DaemonSets alone overfill a node.
+    raise typer.Exit(0 if answer.needed is not None and answer.placed == answer.wanted else 1)
 
 
 def _plan(filename: list[str], node: str, count: int, spare: int) -> CapacityPlan:
