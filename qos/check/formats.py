@@ -61,7 +61,10 @@ def to_json(outcomes: Sequence[Outcome]) -> str:
 
 
 def to_junit(outcomes: Sequence[Outcome]) -> str:
-    """JUnit XML: a testsuite a scenario, a testcase a promise; what is only noted is skipped."""
+    """JUnit XML: a testsuite a scenario, a testcase a promise; what is only noted is skipped.
+
+    A message is one line: XML readers turn the line ends of an attribute into spaces.
+    """
     from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite  # noqa: PLC0415 - only here
 
     xml = JUnitXml("qos")
@@ -71,9 +74,9 @@ def to_junit(outcomes: Sequence[Outcome]) -> str:
             case = TestCase(outcome.name, classname=name, time=0.0)
             if outcome.failed:
                 kind = Error if outcome.status == "error" else Failure
-                case.result = [kind(outcome.explanation, outcome.rule)]
+                case.result = [kind(_one_line(outcome.explanation), outcome.rule)]
             elif outcome.status == "noted":
-                case.result = [Skipped(outcome.explanation, outcome.rule)]
+                case.result = [Skipped(_one_line(outcome.explanation), outcome.rule)]
             suite.add_testcase(case)
         xml.add_testsuite(suite)
     xml.update_statistics()  # type: ignore[no-untyped-call]  # junitparser types the rest only

@@ -118,7 +118,8 @@ def test_junit_says_the_same_to_two_readers(outcomes: list[Outcome]) -> None:
     ]
     for case, outcome in zip(cases, by_suite, strict=True):
         told = [child.get("message", "") for child in case]
-        assert told == ([outcome.explanation] if outcome.failed or outcome.status == "noted" else [])
+        message = outcome.explanation.replace("\n", " ")
+        assert told == ([message] if outcome.failed or outcome.status == "noted" else [])
 
 
 @given(OUTCOMES)
