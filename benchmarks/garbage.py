@@ -55,7 +55,7 @@ def main() -> None:
     slowest, refused, explained = 0.0, 0, 0
     for _ in range(count):
         text = mutate(chance, chance.choice(seeds))
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             manifests = collect(parse_documents(text, "garbage.yaml"))
             explanation = explain_manifests(manifests).to_json()
@@ -67,9 +67,9 @@ def main() -> None:
         else:
             refused += bool(explanation["errors"])
             explained += len(explanation["pods"])
-        slowest = max(slowest, time.perf_counter() - begin)
+        slowest = max(slowest, time.process_time() - begin)
     print(f"{count} documents, {refused} with errors, {explained} pods explained")
-    print(f"slowest {slowest * 1000:.0f} ms")
+    print(f"slowest {slowest * 1000:.0f} ms of CPU time")
 
 
 if __name__ == "__main__":
