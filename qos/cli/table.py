@@ -12,7 +12,10 @@ _WIDEST = 100
 def wrapped(sentences: Sequence[str]) -> str:
     """Sentences as paragraphs no wider than the terminal (100 columns at most), continued lines indented."""
     width = min(shutil.get_terminal_size().columns, _WIDEST)
-    return "\n".join(textwrap.fill(sentence, width, subsequent_indent="  ", break_on_hyphens=False) for sentence in sentences)
+    return "\n".join(
+        textwrap.fill(sentence, width, subsequent_indent="  ", break_on_hyphens=False)
+        for sentence in sentences
+    )
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
