@@ -63,10 +63,9 @@ def main() -> None:
     middle = {name: statistics.median(values[1:]) for name, values in seconds.items()}
     for name, values in seconds.items():
         print(f"{name:18} {middle[name] * 1000:6.0f} ms  ({min(values[1:]):.3f}-{max(values[1:]):.3f} s)")
-    net = (middle["explain"] - middle["qos --help"]) / (middle["parse"] - middle["python with yaml"])
-    print(
-        f"explain / parse: {middle['explain'] / middle['parse']:.2f} whole processes, {net:.2f} net of start-up"
-    )
+    own, parsing = middle["explain"] - middle["qos --help"], middle["parse"] - middle["python with yaml"]
+    whole = middle["explain"] / middle["parse"]
+    print(f"explain / parse: {whole:.2f} whole processes, {own / parsing:.2f} net of start-up")
 
 
 if __name__ == "__main__":
