@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -86,6 +87,8 @@ def _explain(
     output: Output,
 ) -> Explanation:
     """Read, explain and print; what was explained."""
+    # One pass, then the process ends: collecting garbage would only look at what is still needed.
+    gc.disable()
     from qos.experiment.explain import explain_manifests
     from qos.scenario.manifest import read_manifests
 
