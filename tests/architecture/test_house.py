@@ -17,10 +17,9 @@ LONGEST_MODULE = 350
 LONGEST_FUNCTION = 50
 OPENERS = {
     "qos/scenario/load.py", "qos/record/store.py", "qos/report/page.py", "enforcer/cgroupfs.py",
-    "enforcer/procfs.py", "enforcer/logs.py", "enforcer/load_files.py",
+    "enforcer/beneath.py", "enforcer/state.py", "enforcer/procfs.py", "enforcer/logs.py",
+    "enforcer/load_files.py",
 }  # fmt: skip
-OPENERS |= {"enforcer/state.py"}  # the ownership record: not a cgroup file, and refused to everybody else
-OPENERS |= {"enforcer/beneath.py"}  # the hinge of the cgroup door: openat2, and the walk where it is missing
 OPENER_FOLDERS = ("enforcer/lab/",)
 OPENING_CALLS = {
     "open",
