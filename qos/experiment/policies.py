@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qos.scenario.scenario import SourcedPolicy
 
 _SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
-_RULE_FIELD: Final = re.compile(r"spec\.rules\[(\d+)\](?:\.(set|factor)(?:\.(.+))?)?")
+_RULE_FIELD: Final = re.compile(r"spec\.rules\[(\d+)\](?:\.(set|factor|pod|container)(?:\.(.+))?)?")
 
 
 def policy_named(name: str, documents: Sequence[SourcedPolicy] = ()) -> Policy:
@@ -43,7 +43,10 @@ def _of_document(sourced: SourcedPolicy) -> Policy:
     from qos.policy.document import DocumentRule, document_policy
 
     document = sourced.document
-    rules = [DocumentRule(each.level, each.qos_class, each.set, each.factor) for each in document.spec.rules]
+    rules = [
+        DocumentRule(each.level, each.qos_class, each.set, each.factor, each.pod, each.container)
+        for each in document.spec.rules
+    ]
     try:
         base = find_policy(document.spec.base)
         return document_policy(document.metadata.name, base, rules, document.metadata.description)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import cache
 from typing import Any, Final
@@ -41,12 +42,16 @@ class DocumentRule:
         qos_class: None for any.
         fixed: file → value as its file is written; None leaves the file alone.
         factor: file → factor on the base policy's value; where that is none or ``max``, it stays.
+        pod: glob of the names of pods that are meant; None for all. Of the levels pod and container only.
+        container: glob of the names of containers; None for all. Of the level container only.
     """
 
     level: Level
     qos_class: QOSClass | None = None
     fixed: Mapping[str, str | int | None] = field(default_factory=dict)
     factor: Mapping[str, float] = field(default_factory=dict)
+    pod: str | None = None
+    container: str | None = None
 
 
 def document_policy(name: str, base: Policy, rules: Sequence[DocumentRule], describe: str = "") -> Policy:
@@ -67,6 +72,17 @@ class _Compiled:
     qos_class: QOSClass | None
     fixed: Mapping[str, Any]
     factor: Mapping[str, float]
+    pod: str | None
+    container: str | None
+
+    def means(self, context: CgroupContext) -> bool:
+        """Whether this rule is about a cgroup."""
+        if self.level != context.level or self.qos_class not in {None, context.qos_class}:
+            return False
+        if self.pod is not None and not (context.pod and fnmatchcase(context.pod.name, self.pod)):
+            return False
+        name = context.container.container.name if context.container else ""
+        return self.container is None or fnmatchcase(name, self.container)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,7 @@ class _DocumentPolicy:
     def _rule(self, context: CgroupContext, house: House) -> Changes:  # noqa: ARG002 - every rule has this shape
         changes: dict[str, Explained | None] = {}
         for rule in self.rules:
-            if rule.level != context.level or rule.qos_class not in {None, context.qos_class}:
+            if not rule.means(context):
                 continue
             for knob, value in rule.fixed.items():
                 changes[knob] = None if value is None else said(value, f"{self.name}: fixed")
@@ -102,6 +118,18 @@ class _DocumentPolicy:
 def _compile(rule: DocumentRule, where: str) -> _Compiled:
     if not rule.fixed and not rule.factor:
         raise InputError("sets nothing", field=where, expected="set: or factor: with at least one file")
+    for name, glob, levels in (
+        ("pod", rule.pod, ("pod", "container")),
+        ("container", rule.container, ("container",)),
+    ):
+        if glob is not None and rule.level not in levels:
+            expected = f"level: {' or '.join(levels)}"
+            raise InputError(
+                f"a rule of level {rule.level} is about no {name}",
+                field=f"{where}.{name}",
+                value=glob,
+                expected=expected,
+            )
     fixed: dict[str, Any] = {}
     for file, text in rule.fixed.items():
         knob = _knob(file, f"{where}.set")
@@ -126,7 +154,7 @@ def _compile(rule: DocumentRule, where: str) -> _Compiled:
                 "is set and multiplied by one rule", field=f"{where}.factor.{file}", expected="one of the two"
             )
         factors[knob.field] = factor
-    return _Compiled(rule.level, rule.qos_class, fixed, factors)
+    return _Compiled(rule.level, rule.qos_class, fixed, factors, rule.pod, rule.container)
 
 
 def _knob(file: str, where: str) -> Knob:

@@ -140,11 +140,14 @@ class ProfileDocument(OwnObject):
 class PolicyRule(OwnObject):
     """What one level of cgroups, of one class or of any, gets instead of the base policy's values.
 
-    ``set`` gives files fixed values (null: leave the file alone); ``factor`` multiplies the base's value.
+    ``pod`` and ``container`` are globs of names, for rules about some pods or containers only. ``set``
+    gives files fixed values (null: leave the file alone); ``factor`` multiplies the base's value.
     """
 
     level: Literal["node", "qos", "pod", "container"]
     qos_class: QOSClass | None = None
+    pod: str | None = None
+    container: str | None = None
     set: dict[str, str | int | None] = Field(default_factory=dict)
     factor: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 

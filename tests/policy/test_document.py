@@ -54,6 +54,26 @@ class TestRules:
         changed = files(*rules)
         assert (changed[f"{DB}/c"]["cpu.weight"], changed[f"{WEB}/c"]["cpu.weight"]) == ("30", "10")
 
+    def test_pod_and_container_globs(self) -> None:
+        """A glob of pod or container names narrows a rule; every other cgroup keeps the base's value."""
+        base = files(DocumentRule("node", None, {"pids.max": 9}))
+        changed = files(
+            DocumentRule("pod", None, {"cpu.weight": 77}, pod="w*"),
+            DocumentRule("container", None, {"cpu.weight": 78}, container="nothing"),
+        )
+        differing = {name for name in base if base[name].get("cpu.weight") != changed[name].get("cpu.weight")}
+        assert differing == {WEB}
+        assert changed[WEB]["cpu.weight"] == "77"
+
+    def test_globs_of_levels_without_pods_are_refused(self) -> None:
+        """The node and the class have no pod, a pod is of several containers: said with the field."""
+        for rule in (
+            DocumentRule("qos", None, {"cpu.weight": 7}, pod="web"),
+            DocumentRule("pod", None, {"cpu.weight": 7}, container="c"),
+        ):
+            with pytest.raises(InputError, match=r"spec.rules\[0\].(pod|container)"):
+                files(rule)
+
     def test_on_top_of_another(self) -> None:
         """Any policy can be the base, a document's or one that only plans."""
         base = document_policy(
