@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +23,7 @@ from qos.model.event import Event
 from qos.model.kernel import Action, Agent
 from qos.model.plan import Plan
 from qos.model.pod import CPU, MEMORY
+from qos.model.profile import parse_version
 from qos.model.quantity import Quantity
 from qos.model.sample import Recording, Samples
 from qos.model.workload import Workload
@@ -85,15 +88,46 @@ def check_this_machine(scenario: Scenario) -> None:
     check_size(scenario, cpu_count(), memory_bytes(), "this machine")
 
 
-def shapes_of(workloads: dict[CgroupName, Workload]) -> dict[str, list[str]]:
-    """What each leaf's workload does: the name of its CPU shape, and ``memory`` where it holds some."""
+def shapes_of(workloads: Mapping[CgroupName, Workload]) -> dict[str, list[str]]:
+    """What each leaf's workload does: the name of its CPU shape, and what else it has: ``memory``, ``io``."""
     return {
         str(name): [
             *([load.cpu.shape] if load.cpu else []),
-            *(["memory"] if load.memory else []),
+            *(kind for kind in ("memory", "io", "network", "tasks") if getattr(load, kind) is not None),
         ]
         for name, load in workloads.items()
     }
+
+
+def on_kernel(scenario: Scenario, release: str) -> Scenario:
+    """The scenario for a node with this kernel: versions of Linux differ, and both sides shall mean one.
+
+    >>> from qos.model.profile import Profile, parse_version
+    >>> parse_version("6.12.48+deb13-cloud-amd64")[:2]
+    (6, 12)
+    """
+    return replace(scenario, profile=replace(scenario.profile, kernel=parse_version(release)[:2]))
+
+
+def run_hash(scenario: Scenario, plan: Plan, workloads: Mapping[CgroupName, Workload], seed: int) -> str:
+    """SHA-256 (hex) of all that is run: what cgroups are written, what their processes want, how long.
+
+    Other words in the scenario (its question, what it expects) leave it as it is, and so do new fields of
+    documents that are not used.
+    """
+    cpus, memory = node_size(scenario)
+    told = {
+        "files": {name: spec.files() for name, spec in plan.cgroups.items()},
+        "oom_score_adj": dict(plan.oom_score_adj),
+        "workloads": {
+            name: load.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            for name, load in workloads.items()
+        },
+        "node": [cpus, memory, scenario.node.swap_capacity_bytes],
+        "eviction": scenario.node.kubelet.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "run": [scenario.duration_seconds, scenario.sample_interval_seconds, list(scenario.agents), seed],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def measure(scenario: Scenario, *, policy: str, seed: int, repeat: int) -> Iterator[Recording]:
@@ -115,6 +149,7 @@ def measure(scenario: Scenario, *, policy: str, seed: int, repeat: int) -> Itera
     from qos.experiment.enforce import Host
 
     check_this_machine(scenario)
+    scenario = on_kernel(scenario, platform.release())
     rules = policy_named(policy, scenario.policy_documents)
     details = plan_node(
         rules, as_stored(scenario.pods, scenario.limit_ranges), scenario.node, scenario.profile
@@ -170,6 +205,7 @@ def _once(
 ) -> Recording:
     from enforcer.kernel import HostKernel
     from enforcer.load_cpu import clock_step
+    from enforcer.place import cpu_count, memory_bytes
     from qos.experiment.load import load_starter
 
     workloads = bind(details, scenario.demand)
@@ -187,6 +223,10 @@ def _once(
     meta = describe(scenario, seed, "") | {
         "repeat": number,
         "kernel": platform.release(),
+        "release": platform.release(),
+        "cpus": cpu_count(),
+        "memory_bytes": memory_bytes(),
+        "run_hash": run_hash(scenario, details.plan, workloads, seed),
         "clock_step_seconds": clock_step(),
         "measuring_cpus": meter.cpus(),
         "shapes": shapes_of(workloads),
@@ -200,14 +240,3 @@ def _once(
         events=seen.events,
         completions=seen.completions,
     )
-
-
-def with_shapes(recording: Recording, scenario: Scenario) -> Recording:
-    """A simulated recording that says what each leaf's workload does, as a measured one does."""
-    by_name = {load.name: load for load in scenario.demand.values()}
-    workloads = {
-        CgroupName(str(record["cgroup"])): by_name[record["workload"]]
-        for record in recording.pods
-        if record["workload"] in by_name
-    }
-    return replace(recording, meta=dict(recording.meta) | {"shapes": shapes_of(workloads)})

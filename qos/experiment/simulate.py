@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -30,6 +31,17 @@ _ZERO: Final = Quantity.parse("0")
 BASELINE: Final = "uncontended"
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is known of a particular machine beside its node, where one is to be predicted that was measured.
+
+    Attributes:
+        memory_bytes: what its kernel counts; None: the node's capacity.
+    """
+
+    memory_bytes: int | None = None
+
+
 def load(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> Scenario:
     """The scenario of a file, its policies and agents known to exist.
 
@@ -47,6 +59,7 @@ def simulate(
     baseline: bool = False,
     command: str = "",
     progress: Progress | None = None,
+    machine: Machine | None = None,
 ) -> list[Recording]:
     """Run a scenario on the simulated kernel, once for each policy.
 
@@ -57,6 +70,7 @@ def simulate(
         baseline: also run each request-driven workload alone under the first policy, to compare with.
         command: what the user typed, kept with the result.
         progress: told the policy and the fraction done.
+        machine: simulate this one instead of any with the node's capacity.
 
     Returns:
         One recording a policy, in order; with ``baseline`` the uncontended run first.
@@ -73,7 +87,10 @@ def simulate(
         }
         if alone and len(alone) < len(scenario.demand):
             recordings.append(_run(scenario, names[0], used_seed, alone, command, None, role="baseline"))
-    recordings += [_run(scenario, name, used_seed, scenario.demand, command, progress) for name in names]
+    there = machine or Machine()
+    recordings += [
+        _run(scenario, name, used_seed, scenario.demand, command, progress, machine=there) for name in names
+    ]
     return recordings
 
 
@@ -85,6 +102,7 @@ def _run(
     command: str,
     progress: Progress | None,
     role: str = "",
+    machine: Machine | None = None,
 ) -> Recording:
     from qos.simulate.kernel import SimKernel
 
@@ -95,7 +113,7 @@ def _run(
     kernel = SimKernel(
         details.plan,
         cpus=max(1, capacity.get(CPU, _ZERO).milli_value() // 1000),
-        memory_bytes=capacity.get(MEMORY, _ZERO).value(),
+        memory_bytes=(machine and machine.memory_bytes) or capacity.get(MEMORY, _ZERO).value(),
         swap_bytes=scenario.node.swap_capacity_bytes,
         seed=seed,
         sample_interval_seconds=scenario.sample_interval_seconds,

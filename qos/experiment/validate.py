@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from qos.errors import HostError, InputError
-from qos.experiment.measure import check_size, check_this_machine, measure, node_size, with_shapes
-from qos.experiment.simulate import load, simulate
+from qos.experiment.measure import check_size, check_this_machine, measure, node_size
+from qos.experiment.predict import predict
+from qos.experiment.simulate import load
 from qos.experiment.tell import tell, write_page
 from qos.model.sample import Recording
-from qos.record.fidelity import RULES, Line, compare_runs
+from qos.record.fidelity import RULES, Line, compare
+from qos.record.measured import Measured
 from qos.record.words import bytes_text, digits, duration_text
 from qos.scenario.scenario import Scenario
 
@@ -41,6 +43,7 @@ class Validation:
     release: str
     predicted: Recording
     measured: tuple[Recording, ...]
+    kept: Measured
     lines: tuple[Line, ...]
 
     @property
@@ -50,15 +53,14 @@ class Validation:
 
     def to_json(self) -> dict[str, Any]:
         """The stable machine form; small enough to keep."""
-        meta = self.measured[0].meta
         return {
             "scenario": self.scenario,
             "scenario_hash": self.predicted.meta.get("scenario_hash"),
             "policy": self.policy,
             "kernel": self.kernel,
             "release": self.release,
-            "clock_step_seconds": meta.get("clock_step_seconds"),
-            "measuring_cpus": meta.get("measuring_cpus"),
+            "clock_step_seconds": self.kept.clock_step_seconds,
+            "measuring_cpus": self.kept.measuring_cpus,
             "repeats": len(self.measured),
             "seed": self.predicted.meta.get("seed"),
             "lines": [line.to_json() for line in self.lines],
@@ -129,17 +131,17 @@ def validate(
         check_this_machine(scenario)
     else:
         guest_size(scenario, kernel)
-    say(f"predicting {scenario.name} under {name}")
-    (simulated,) = simulate(scenario, policies=[name], seed=used_seed)
-    predicted = with_shapes(simulated, scenario)
     say(f"measuring {repeat} × {scenario.duration_seconds:g} s on {kernel}")
     if kernel == HOST:
         measured = tuple(measure(scenario, policy=name, seed=used_seed, repeat=repeat))
     else:
         measured = _in_guest(path, scenario, kernel, name, used_seed, repeat)
-    lines = compare_runs(predicted, measured, tolerances)
-    release = str(measured[0].meta.get("kernel", "unknown"))
-    return Validation(scenario.name, name, kernel, release, predicted, measured, lines)
+    kept = Measured.of(measured)
+    release = str(kept.meta["release"])
+    say(f"predicting {scenario.name} under {name} on Linux {release}")
+    predicted = predict(scenario, policy=name, seed=used_seed, measured=kept.meta)
+    lines = compare(predicted, kept, tolerances)
+    return Validation(scenario.name, name, kernel, release, predicted, measured, kept, lines)
 
 
 def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from qos.errors import InputError
-from qos.experiment.measure import check_size, node_size, with_shapes
+from qos.experiment.measure import check_size, node_size
+from qos.experiment.predict import with_shapes
 from qos.experiment.simulate import load, simulate
 from qos.experiment.validate import guest_size, parse_tolerances, validate
 

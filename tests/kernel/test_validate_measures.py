@@ -13,7 +13,7 @@ from qos.experiment.enforce import Host
 from qos.experiment.measure import measure
 from qos.experiment.simulate import load
 from qos.model.plan import Plan
-from qos.record.fidelity import figures
+from qos.record.run_figures import figures
 from qos.scenario.scenario import Scenario
 
 FIDELITY = Path(__file__).resolve().parents[2] / "scenarios" / "fidelity"

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event
 from qos.model.sample import Completions, Recording, Samples
-from qos.record.fidelity import RULES, Line, compare_runs, figures
+from qos.record.fidelity import RULES, Line, compare_runs
+from qos.record.run_figures import figures
 
 LEAF, OTHER = CgroupName("kubepods/pod1/c"), CgroupName("kubepods/pod2/c")
 MIB = 2**20
@@ -153,5 +154,5 @@ def test_every_line_names_its_pod_and_has_a_rule() -> None:
 
 def test_nothing_measured_is_no_comparison() -> None:
     """Without a repeat there is nothing to compare with."""
-    with pytest.raises(ValueError, match="no measured run"):
+    with pytest.raises(ValueError, match="nothing was measured"):
         compare_runs(replace(make()), [])

@@ -1,0 +1,73 @@
+"""The prediction that a measurement is compared with: the same plan, demand, seed and kernel version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from qos.errors import InputError
+from qos.experiment.admission import as_stored
+from qos.experiment.measure import on_kernel, run_hash, shapes_of
+from qos.experiment.policies import policy_named
+from qos.experiment.simulate import Machine, bind, simulate
+from qos.model.cgroup import CgroupName
+from qos.model.sample import Recording
+from qos.policy.registry import plan_node
+from qos.record.measured import Measured
+from qos.scenario.scenario import Scenario
+
+
+def predict(scenario: Scenario, *, policy: str, seed: int, measured: Mapping[str, Any]) -> Recording:
+    """Simulate a scenario as it was measured.
+
+    Args:
+        scenario: what was measured.
+        policy: whose plan.
+        seed: of arrivals and costs.
+        measured: what is known of the measuring machine: ``release`` of its kernel, ``memory_bytes``.
+
+    Returns:
+        The simulated recording; its ``meta["shapes"]`` says what each leaf's workload does.
+    """
+    there = on_kernel(scenario, str(measured["release"]))
+    machine = Machine(memory_bytes=measured.get("memory_bytes"))
+    (found,) = simulate(there, policies=[policy], seed=seed, machine=machine)
+    return with_shapes(found, scenario)
+
+
+def predict_again(scenario: Scenario, measured: Measured) -> Recording:
+    """What the simulator of today says about a stored measurement.
+
+    Raises:
+        InputError: the scenario, the policy or the plan is another one than was measured.
+    """
+    meta = measured.meta
+    policy, seed = str(meta["policy"]), int(meta["seed"])
+    if run_hash_of(scenario, policy, seed, str(meta["release"])) != meta["run_hash"]:
+        raise InputError(
+            "the stored measurement is of another plan or demand; measure again",
+            source=scenario.source,
+            field=f"{scenario.name} under {policy}",
+        )
+    return predict(scenario, policy=policy, seed=seed, measured=meta)
+
+
+def run_hash_of(scenario: Scenario, policy: str, seed: int, release: str) -> str:
+    """The hash a measurement of this scenario on a kernel of this release would have."""
+    there = on_kernel(scenario, release)
+    rules = policy_named(policy, there.policy_documents)
+    stored = as_stored(there.pods, there.limit_ranges)
+    details = plan_node(rules, stored, there.node, there.profile)
+    return run_hash(there, details.plan, bind(details, there.demand), seed)
+
+
+def with_shapes(recording: Recording, scenario: Scenario) -> Recording:
+    """A simulated recording that says what each leaf's workload does, as a measured one does."""
+    by_name = {load.name: load for load in scenario.demand.values()}
+    workloads = {
+        CgroupName(str(record["cgroup"])): by_name[record["workload"]]
+        for record in recording.pods
+        if record["workload"] in by_name
+    }
+    return replace(recording, meta=dict(recording.meta) | {"shapes": shapes_of(workloads)})
