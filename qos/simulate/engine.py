@@ -118,7 +118,7 @@ def log_throttled(nodes: Any, log: Any, used: int, now: float) -> int:
                 entry.kind = EVENT_THROTTLE
                 entry.node = index
                 entry.about = index
-                entry.a = node.runnable
+                entry.a = max(node.runnable, node.width)  # a pod whose containers are throttled too: what ran
                 used += 1
             node.last_throttled = now
     return used
@@ -165,12 +165,16 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
     for index in range(len(nodes)):
         node = nodes[index]
         if node.quota < UNLIMITED:
-            width = math.ceil(min(node.runnable, node.cpus) - EPSILON) if node.throttled else 0.0
-            if node.rate != node.burn or width != node.width or node.next <= now:
+            width = math.ceil(min(node.runnable, node.cpus) - EPSILON)
+            if node.throttled:  # its children may be throttled too, and no longer count as runnable
+                width = max(width, node.width)
+            wider = node.throttled and width > node.width
+            if node.rate != node.burn or wider or node.next <= now:
                 account(node, state.counters[index], now)
-                node.burn, node.width = node.rate, width
+                node.burn = node.rate
                 start_timer(node, now)
                 node.next = next_event(node, now)
+            node.width = width
     for index in range(len(state.sources)):
         source = state.sources[index]
         if source.alive:

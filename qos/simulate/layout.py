@@ -41,7 +41,7 @@ NODE: Final = np.dtype(
         ("tick", np.float64),  # when the period ends, inf while the timer is off
         ("synced", np.float64),  # pool and tick are as of this time
         ("burn", np.float64),  # CPUs burned since then
-        ("width", np.float64),  # run queues that were throttled since then
+        ("width", np.float64),  # run queues with its tasks since then; throttled: that were when it began
         ("next", np.float64),  # when the quota next changes what can run
         ("idle", np.int64),  # no runtime was taken in this period
         ("throttled", np.int64),

@@ -70,7 +70,6 @@ def account(node: Any, counters: Any, now: float) -> None:
     """
     while node.tick <= now + EPSILON:
         burn_until(node, counters, max(node.tick, node.synced))
-        node.width = 0.0
         refill(node, counters)
         whole = math.floor((now + EPSILON - node.synced) / node.period) - 1.0
         if whole > 0.0 and 0.0 < node.burn * node.period <= node.quota:
@@ -88,7 +87,8 @@ def burn_until(node: Any, counters: Any, time: float) -> None:
     """Burn runtime, or stand throttled, until ``time`` within one period."""
     span = time - node.synced
     node.synced = time
-    counters[THROTTLED] += node.width * span
+    if node.throttled:
+        counters[THROTTLED] += node.width * span
     if node.burn > 0.0 and span > 0.0:
         node.pool -= node.burn * span
         if span > EPSILON:  # less is rounding right after a period's end, not use in the next one

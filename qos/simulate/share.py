@@ -26,16 +26,19 @@ def gather(nodes: Any, counters: Any, now: float) -> int:
     throttled = 0
     for index in range(len(nodes) - 1, -1, -1):
         node = nodes[index]
+        stopped = False
         if node.last > node.first:
             total = 0.0
             for child in range(node.first, node.last):
                 total += nodes[child].cap
+                stopped = stopped or (nodes[child].throttled and nodes[child].burn > 0.0)
             node.runnable = total
         can_use = min(node.runnable, node.cpus)
         if node.frozen:
             can_use = 0.0
         elif node.quota < UNLIMITED:
-            if node.pool <= EPSILON and can_use > 0.0 and not node.throttled:
+            # put_prev_entity checks every level that ran: a pod whose container ran dry at once too
+            if node.pool <= EPSILON and not node.throttled and (can_use > 0.0 or stopped):
                 account(node, counters[index], now)
                 if node.pool <= EPSILON:
                     node.throttled = 1

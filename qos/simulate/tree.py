@@ -62,7 +62,7 @@ def shares_of(spec: CgroupSpec) -> float:
 def set_cpu(
     nodes: Nodes, names: Sequence[CgroupName], plan: Plan, cpus: Sequence[int], now: float
 ) -> Mapping[CgroupName, frozenset[int]]:
-    """Put the CPU files of a plan in force; a changed quota starts with a refilled pool, as the kernel does.
+    """Put the CPU files of a plan in force; each write of cpu.max and cpu.max.burst refills the pool.
 
     Returns the effective cpuset of every cgroup.
 
@@ -104,7 +104,7 @@ def _set_quota(node: Any, spec: CgroupSpec, now: float) -> None:
     if (node["quota"], node["period"], node["burst"]) == (quota, period, burst):
         return
     fresh = node["quota"] == UNLIMITED
-    pool = quota if fresh else node["pool"] + quota
+    pool = quota + burst if fresh else node["pool"] + quota  # cpu.max, then cpu.max.burst: full
     node["quota"], node["period"], node["burst"] = quota, period, burst
     node["pool"] = node["snapshot"] = min(pool, quota + burst)
     node["throttled"] = node["idle"] = 0

@@ -28,6 +28,7 @@ class Group:
     timer_on: bool = True
     idle: bool = False
     throttled: bool = False
+    width: Fraction = Fraction(0)
     rate: Fraction = Fraction(0)
     wanted: Fraction = Fraction(0)
     can: Fraction = Fraction(0)
@@ -101,7 +102,7 @@ class SlowKernel:
         self.root, self.cpus, self.now = root, cpus, Fraction(0)
         for group in self.groups():
             if group.quota is not None:
-                group.pool = group.snapshot = min(group.quota, group.quota + group.burst)
+                group.pool = group.snapshot = group.quota + group.burst
 
     def groups(self, top: Group | None = None) -> list[Group]:
         """A group and all below it."""
@@ -140,8 +141,12 @@ class SlowKernel:
             group.wanted = sum((self._want(child) for child in group.children), Fraction(0))
         can = min(group.wanted, Fraction(self.cpus))
         if group.quota is not None:
-            if group.pool <= 0 and can > 0:
+            # put_prev_entity checks every level that ran: a pod whose container ran dry at once too
+            stopped = any(child.throttled and child.rate > 0 for child in group.children)
+            if group.pool <= 0 and (can > 0 or stopped):
                 group.throttled = True
+            # a run queue once throttled stays so until the period ends, whatever its children do
+            group.width = max(can, group.width) if group.throttled else can
             if group.throttled:
                 can = Fraction(0)
         group.can = can
@@ -175,7 +180,7 @@ class SlowKernel:
         held = held or group.throttled
         group.usage += group.rate * span
         if group.throttled:
-            group.throttled_time += min(group.wanted, Fraction(self.cpus)) * span
+            group.throttled_time += group.width * span
         if group.quota is not None and group.rate > 0:
             group.pool -= group.rate * span
             group.idle = False

@@ -114,6 +114,21 @@ class TestQuota:
         assert samples.column("sim_wait_quota_usec", "p/a")[-1] == pytest.approx(2.5e6, abs=2)
         assert samples.column("cpu_stat_nr_throttled", "p/a")[-1] == 0
 
+    def test_a_pod_with_its_containers_quota_is_throttled_too(self) -> None:
+        """Both levels run dry at once and both count: every period, all of the time."""
+        limit = {"cpu_max": "50000 100000"}
+        samples = run({"p": limit, "p/a": limit}, {"p/a": SPIN}).read()
+        for name in ("p", "p/a"):
+            assert samples.column("cpu_stat_nr_throttled", name)[-1] == 50
+            assert samples.column("cpu_stat_throttled_usec", name)[-1] == pytest.approx(2.5e6, abs=2)
+
+    def test_a_burst_begins_with_a_full_pool(self) -> None:
+        """Writing cpu.max and then cpu.max.burst refills twice: 80 ms at once are not throttled."""
+        job = {"shape": "batch", "cpuTime": "80ms"}
+        kernel = run({"a": {"cpu_max": "50000 100000", "cpu_max_burst": 50000}}, {"a": job})
+        samples = kernel.read()
+        assert samples.column("cpu_stat_nr_throttled", "a")[-1] == 0
+
     def test_the_timer_stops_when_idle(self) -> None:
         """A job ends at 150 ms: periods end at 100, 200 and, the first without use, 300 ms; then none."""
         job = {"shape": "batch", "cpuTime": "100ms"}
