@@ -64,6 +64,11 @@ def check_size(
         raise InputError(
             "validate runs one node", source=scenario.source, field="spec.nodes", value=len(scenario.nodes)
         )
+    if scenario.system:
+        raise InputError(
+            "validate loads pods only; what runs beside them is the machine's own", source=scenario.source,
+            field="spec.workloads.cgroup", value=", ".join(scenario.system), expected="a selector of pods",
+        )  # fmt: skip
     wanted_cpus, wanted_memory = node_size(scenario)
     missing = wanted_memory - memory_bytes
     if wanted_cpus == cpus and missing + 1 >= 0 and missing <= _KERNEL_KEEPS * wanted_memory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -13,7 +13,8 @@ from qos.experiment.admission import as_stored
 from qos.experiment.agents import NAMES, build_agents
 from qos.experiment.drive import Driver
 from qos.experiment.policies import policy_named
-from qos.model.cgroup import CgroupName
+from qos.model.cgroup import CgroupName, CgroupSpec
+from qos.model.plan import Plan
 from qos.model.pod import CPU, MEMORY
 from qos.model.quantity import Quantity
 from qos.model.sample import Recording
@@ -22,7 +23,6 @@ from qos.policy.registry import plan_node, policy_names
 from qos.scenario.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
-    from qos.model.plan import Plan
     from qos.policy.base import ContainerDetails, PlanDetails, PodDetails
 
 Progress = Callable[[str, float], None]
@@ -109,6 +109,7 @@ def _run(
     rules = policy_named(policy, scenario.policy_documents)
     stored = as_stored(scenario.pods, scenario.limit_ranges)
     details = plan_node(rules, stored, scenario.node, scenario.profile)
+    details = replace(details, plan=beside(details.plan, scenario.system))
     capacity = scenario.node.status.capacity
     kernel = SimKernel(
         details.plan,
@@ -123,10 +124,10 @@ def _run(
     def plan_of(alive: Collection[CgroupName]) -> Plan:
         """The plan for the pods that are still there."""
         pods = [pod.pod for pod in details.pods if pod.cgroup in alive]
-        return rules.plan(pods, scenario.node, scenario.profile)
+        return beside(rules.plan(pods, scenario.node, scenario.profile), scenario.system)
 
     agents = build_agents(scenario.agents, details, scenario.node, plan_of)
-    workloads = bind(details, demand)
+    workloads = bind(details, demand) | ({} if role else dict(scenario.system))
     duration = scenario.duration_seconds
     tell = (lambda seconds: progress(policy, seconds / duration)) if progress else None
     seen = Driver(kernel, details.plan, workloads, agents).run(duration, tell)
@@ -141,6 +142,13 @@ def _run(
         events=seen.events,
         completions=seen.completions,
     )
+
+
+def beside(plan: Plan, system: Collection[CgroupName]) -> Plan:
+    """The plan with the cgroups of ``system`` beside the pods', none of their files managed."""
+    if not system:
+        return plan
+    return Plan.of({**plan.cgroups, **{name: CgroupSpec() for name in system}}, plan.oom_score_adj)
 
 
 def bind(details: PlanDetails, demand: Mapping[tuple[int, str], Workload]) -> dict[CgroupName, Workload]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qos.errors import InputError
+from qos.model.cgroup import CgroupName
 from qos.model.pod import Pod
 from qos.scenario.document import ScenarioWorkload
 from qos.scenario.load import Document, FieldPath
@@ -16,10 +17,11 @@ _PATH: FieldPath = ("spec", "workloads")
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Workloads and, for each pod in order, container name → index of its workload."""
+    """Workloads; for each pod in order, container name → index of its workload; the same of other cgroups."""
 
     workloads: tuple[ScenarioWorkload, ...]
     containers: tuple[dict[str, int], ...]
+    system: dict[CgroupName, int]
 
 
 def bind(document: Document, workloads: Sequence[ScenarioWorkload], pods: Sequence[Pod]) -> Bound:
@@ -29,7 +31,15 @@ def bind(document: Document, workloads: Sequence[ScenarioWorkload], pods: Sequen
         InputError: a selector matches nothing, a container is missing or not told, or one container has two.
     """
     containers: list[dict[str, int]] = [{} for _ in pods]
+    system: dict[CgroupName, int] = {}
     for number, workload in enumerate(workloads):
+        if workload.cgroup is not None:
+            if workload.cgroup in system:
+                other = workloads[system[CgroupName(workload.cgroup)]].name
+                what = f"cgroup {workload.cgroup!r} already runs workload {other!r}"
+                raise _error(document, number, "cgroup", what, "one workload a cgroup")
+            system[CgroupName(workload.cgroup)] = number
+            continue
         selected = [index for index, pod in enumerate(pods) if _selects(workload, pod)]
         if not selected:
             raise _error(document, number, "selector", "matches no pod", _labels(pods))
@@ -40,13 +50,13 @@ def bind(document: Document, workloads: Sequence[ScenarioWorkload], pods: Sequen
                 what = f"container {container!r} of pod {pods[index].name!r} already runs workload {other!r}"
                 raise _error(document, number, "selector", what, "one workload a container")
             containers[index][container] = number
-    return Bound(tuple(workloads), tuple(containers))
+    return Bound(tuple(workloads), tuple(containers), system)
 
 
 def _selects(workload: ScenarioWorkload, pod: Pod) -> bool:
     if workload.namespace is not None and workload.namespace != pod.namespace:
         return False
-    return workload.selector.matches(pod.metadata.labels)
+    return workload.selector is not None and workload.selector.matches(pod.metadata.labels)
 
 
 def _container(document: Document, number: int, workload: ScenarioWorkload, pod: Pod) -> str:

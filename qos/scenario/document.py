@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from qos.model.document import OwnObject
 from qos.model.duration import Duration
@@ -49,6 +49,7 @@ _VERSION_SCHEMA: Final = WithJsonSchema(
 AnyVersion = Annotated[Version, BeforeValidator(_version), _VERSION_SCHEMA]
 KubernetesVersion = Annotated[Version, BeforeValidator(_kubernetes), _VERSION_SCHEMA]
 _DEFAULT: Final = Profile()
+_UNIT: Final = r"^[A-Za-z0-9_][A-Za-z0-9_@-]{0,200}\.(slice|scope|service)$"
 
 
 class ProfileSpec(OwnObject):
@@ -86,15 +87,29 @@ class Metadata(OwnObject):
 
 
 class ScenarioWorkload(Workload):
-    """What the processes of the selected pods' container want.
+    """What the processes of the selected pods' container want, or those of a cgroup that is no pod's.
 
-    ``container`` may be left out where the selected pods have one regular container.
+    ``container`` may be left out where the selected pods have one regular container. ``cgroup`` instead of
+    ``selector`` is for what runs beside the pods: ``system.slice``, with the kubelet and sshd in it.
     """
 
     name: Annotated[str, Field(min_length=1)]
-    selector: LabelSelector
+    selector: LabelSelector | None = None
+    cgroup: (
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_@-]{0,200}\.(slice|scope|service)$")] | None
+    ) = None
     namespace: str | None = None
     container: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.selector is None) == (self.cgroup is None):
+            msg = "exactly one of selector and cgroup must be set"
+            raise ValueError(msg)
+        if self.cgroup is not None and self.cgroup.startswith("kubepods"):
+            msg = "what runs in pods is told by selector"
+            raise ValueError(msg)
+        return self
 
 
 class ScenarioSpec(OwnObject):

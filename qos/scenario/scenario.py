@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import orjson
 
 from qos.errors import InputError, SourceRef
+from qos.model.cgroup import CgroupName
 from qos.model.expectation import Expectation
 from qos.model.limit_range import LimitRange
 from qos.model.node import Node
@@ -51,6 +52,7 @@ class Scenario:
         placed: every pod with its node, source and owner, and what its containers' processes want.
         expect: each with the place it stands at.
         keep: globs of cgroups whose full curves are kept; empty keeps all.
+        system: what runs in cgroups that are no pod's, such as ``system.slice``.
         limit_ranges: of its manifests; see :mod:`qos.experiment.admission`.
         policy_documents: QoSPolicy documents in the same file.
         skipped: documents of its manifests that are no workloads.
@@ -72,6 +74,7 @@ class Scenario:
     keep: tuple[str, ...]
     hash: str
     source: SourceRef
+    system: Mapping[CgroupName, Workload] = field(default_factory=dict)
     limit_ranges: tuple[LimitRange, ...] = ()
     policy_documents: tuple[SourcedPolicy, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -132,7 +135,7 @@ def _resolved(
     spec = scenario.spec
     nodes = scenario_nodes(document, spec.nodes, ("spec", "nodes"))
     manifests = _manifests(document, spec)
-    placed = _bound(document, spec, placed_pods(document, manifests.pods, nodes))
+    placed, system = _bound(document, spec, placed_pods(document, manifests.pods, nodes))
     return Scenario(
         name=scenario.metadata.name,
         question=spec.question,
@@ -151,6 +154,7 @@ def _resolved(
         keep=spec.keep,
         hash=_hash(document, nodes, placed),
         source=document.source,
+        system=system,
         limit_ranges=manifests.limit_ranges,
         policy_documents=tuple(policy_documents),
         skipped=manifests.skipped,
@@ -158,13 +162,16 @@ def _resolved(
     )
 
 
-def _bound(document: Document, spec: ScenarioSpec, pods: Sequence[ScenarioPod]) -> tuple[ScenarioPod, ...]:
+def _bound(
+    document: Document, spec: ScenarioSpec, pods: Sequence[ScenarioPod]
+) -> tuple[tuple[ScenarioPod, ...], dict[CgroupName, Workload]]:
     bound = bind(document, spec.workloads, [each.pod for each in pods])
     workloads = [_plain(document, number, each) for number, each in enumerate(bound.workloads)]
-    return tuple(
+    placed = tuple(
         replace(pod, workloads={container: workloads[index] for container, index in containers.items()})
         for pod, containers in zip(pods, bound.containers, strict=True)
     )
+    return placed, {cgroup: workloads[index] for cgroup, index in bound.system.items()}
 
 
 def _read(path: str | os.PathLike[str], stdin: BinaryIO | None) -> tuple[Document, list[SourcedPolicy]]:
