@@ -38,21 +38,50 @@ _OWN_RULES: Final = {
 def to_text(outcomes: Sequence[Outcome]) -> str:
     """For a terminal: failures first in full, then one line a suite, then the count."""
     outcomes = legible(outcomes)
-    lines = [
-        f"FAILED {outcome.suite}: {outcome.name}\n       {outcome.message}"
-        + (f"\n       fix: {outcome.fix}" if outcome.fix else "")
-        + (f"\n       at {outcome.source}" if outcome.source else "")
-        for outcome in outcomes
-        if outcome.failed
-    ]
+    lines = [_failure(group) for group in _by_promise(outcomes) if any(outcome.failed for outcome in group)]
     for status, word in (("improved", "better"), ("noted", "note  ")):
-        lines += [f"{word} {o.suite}: {o.name}: {o.message}" for o in outcomes if o.status == status]
-    for suite, group in _by_suite(outcomes):
-        failed = sum(outcome.failed for outcome in group)
-        lines.append(f"{'FAIL' if failed else 'ok  '} {suite}: {len(group) - failed} of {len(group)} hold")
+        lines += [f"{word} {o.title}: {o.name}: {o.message}" for o in outcomes if o.status == status]
+    lines += [_suite_line(suite, group) for suite, group in _grouped(outcomes, lambda one: one.suite)]
     failed = sum(outcome.failed for outcome in outcomes)
     lines.append(f"{len(outcomes) - failed} passed, {failed} failed")
     return "\n".join(lines) + "\n"
+
+
+def _by_promise(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """The outcomes of one promise under several versions together; in order of the first of each."""
+    groups: dict[tuple[object, ...], list[Outcome]] = {}
+    for number, outcome in enumerate(outcomes):
+        alike = (outcome.suite, outcome.name, str(outcome.source)) if outcome.variant else number
+        groups.setdefault((alike,), []).append(outcome)
+    return list(groups.values())
+
+
+def _failure(group: Sequence[Outcome]) -> str:
+    """A failed promise: why, the fix, the versions in which it breaks and holds, and where it stands."""
+    first = next(outcome for outcome in group if outcome.failed)
+    lines = [f"FAILED {first.suite}: {first.name}", first.message]
+    if first.fix:
+        lines.append(f"fix: {first.fix}")
+    broken = [outcome.variant for outcome in group if outcome.variant and outcome.failed]
+    if broken:
+        held = len(group) - len(broken)
+        lines.append(
+            f"breaks in: {', '.join(broken)}; holds in the other {held}" if held else "breaks in all"
+        )
+    if first.source:
+        lines.append(f"at {first.source}")
+    return "\n       ".join(lines)
+
+
+def _suite_line(suite: str, group: Sequence[Outcome]) -> str:
+    """One line a suite: how many hold, with several versions in how many all hold."""
+    failed = sum(outcome.failed for outcome in group)
+    line = f"{'FAIL' if failed else 'ok  '} {suite}: {len(group) - failed} of {len(group)} hold"
+    variants = {outcome.variant for outcome in group}
+    if len(variants) > 1:
+        broken = {outcome.variant for outcome in group if outcome.failed}
+        line += f"; all of them under {len(variants) - len(broken)} of {len(variants)} versions"
+    return line
 
 
 def to_json(outcomes: Sequence[Outcome]) -> str:
@@ -103,7 +132,7 @@ def to_github(outcomes: Sequence[Outcome]) -> str:
             continue
         source = outcome.source
         place = f" file={_property(source.file)},line={source.line or 1}," if source else " "
-        text = f"{outcome.suite}: {outcome.name}: {outcome.explanation}"
+        text = f"{outcome.title}: {outcome.name}: {outcome.explanation}"
         command = _GITHUB_COMMAND[outcome.severity]
         lines.append(f"::{command}{place}title={_property('qos ' + outcome.rule)}::{_data(text)}")
     return "".join(f"{line}\n" for line in lines)
@@ -115,7 +144,7 @@ def to_markdown(outcomes: Sequence[Outcome]) -> str:
     for outcome in legible(outcomes):
         mark = "❌" if outcome.failed else "❕" if outcome.status == "noted" else "✅"
         rows.append(
-            f"| {mark} | {_cell(outcome.suite)} | {_cell(outcome.name)} | {_cell(outcome.explanation)} |"
+            f"| {mark} | {_cell(outcome.title)} | {_cell(outcome.name)} | {_cell(outcome.explanation)} |"
         )
     return "\n".join(rows) + "\n"
 
@@ -131,13 +160,13 @@ def to_gitlab(outcomes: Sequence[Outcome]) -> str:
     for outcome in legible(outcomes):
         if not outcome.failed:
             continue
-        identity = f"{outcome.suite}\0{outcome.rule}\0{outcome.name}"
+        identity = f"{outcome.title}\0{outcome.rule}\0{outcome.name}"
         seen[identity] += 1
         if seen[identity] > 1:
             identity += f"\0{seen[identity]}"
         report.append(
             {
-                "description": f"{outcome.suite}: {outcome.name}: {outcome.explanation}",
+                "description": f"{outcome.title}: {outcome.name}: {outcome.explanation}",
                 "check_name": outcome.rule,
                 "fingerprint": hashlib.sha256(identity.encode()).hexdigest(),
                 "severity": _GITLAB_SEVERITY[outcome.severity],
@@ -154,7 +183,7 @@ def to_tap(outcomes: Sequence[Outcome]) -> str:
     """TAP version 14, the reason of a failure as a YAML block; what is only noted is skipped."""
     lines = ["TAP version 14", f"1..{len(outcomes)}"]
     for number, outcome in enumerate(legible(outcomes), 1):
-        name = _tap(f"{outcome.suite}: {outcome.name}")
+        name = _tap(f"{outcome.title}: {outcome.name}")
         skip = f" # SKIP {_tap(_one_line(outcome.explanation))}" if outcome.status == "noted" else ""
         lines.append(f"{'not ok' if outcome.failed else 'ok'} {number} - {name}{skip}")
         if outcome.failed:
@@ -175,13 +204,17 @@ FORMATS: Final[dict[str, Callable[[Sequence[Outcome]], str]]] = {
 
 
 def _by_suite(outcomes: Sequence[Outcome]) -> list[tuple[str, list[Outcome]]]:
-    ordered = sorted(outcomes, key=lambda outcome: outcome.suite)
-    return [(suite, list(group)) for suite, group in groupby(ordered, key=lambda outcome: outcome.suite)]
+    return _grouped(outcomes, lambda outcome: outcome.title)
+
+
+def _grouped(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> list[tuple[str, list[Outcome]]]:
+    return [(name, list(group)) for name, group in groupby(sorted(outcomes, key=key), key=key)]
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:
     return {
         "suite": outcome.suite,
+        "variant": outcome.variant,
         "name": outcome.name,
         "status": outcome.status,
         "rule": outcome.rule,
@@ -205,7 +238,7 @@ def _sarif_result(outcome: Outcome, rules: list[str]) -> dict[str, Any]:
         "ruleId": outcome.rule,
         "ruleIndex": rules.index(outcome.rule),
         "level": _SARIF_LEVEL[outcome.severity],
-        "message": {"text": f"{outcome.suite}: {outcome.name}: {outcome.explanation}"},
+        "message": {"text": f"{outcome.title}: {outcome.name}: {outcome.explanation}"},
     }
     if outcome.source:
         source = outcome.source

@@ -29,6 +29,7 @@ class Outcome:
         severity: of a lint finding; everything else that fails is an error.
         fix: what to write instead, "" where there is no advice.
         waiver: who accepted it, in SARIF's words: ``inSource`` an annotation, ``external`` a ratchet file.
+        variant: the versions it was checked under, "" where only the scenario's own were.
     """
 
     suite: str
@@ -40,6 +41,12 @@ class Outcome:
     severity: Severity = "error"
     fix: str = ""
     waiver: Waiver = ""
+    variant: str = ""
+
+    @property
+    def title(self) -> str:
+        """The suite, with the versions where several were checked."""
+        return f"{self.suite} @ {self.variant}" if self.variant else self.suite
 
     @property
     def explanation(self) -> str:
@@ -62,6 +69,7 @@ def legible(outcomes: Sequence[Outcome]) -> list[Outcome]:
         replace(
             outcome,
             suite=printable(outcome.suite),
+            variant=printable(outcome.variant),
             name=printable(outcome.name),
             rule=printable(outcome.rule),
             message=_lines(outcome.message),

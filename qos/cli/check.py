@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from qos.check.outcome import Outcome
+    from qos.experiment.check import CheckOptions
 
 
 class Output(StrEnum):
@@ -49,46 +50,64 @@ def test(
         str | None,
         typer.Option(metavar="FILE", help="With --rules: a v1 Node; else the input's, or a small one."),
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="With --rules: the version, such as 1.36.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help="Versions to judge under: 1.33..1.37 or 1.35,1.36; one with --rules.", metavar="A..B"
+        ),
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="Runtimes to judge under.", metavar="runc-1.2,...")
+    ] = None,
+    kernel: Annotated[str | None, typer.Option(help="Kernels to judge under.", metavar="6.1,...")] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 is one a core.", min=0)] = 0,
 ) -> None:
     """Test policies: run scenarios and judge their `expect:` blocks and baselines; --rules judges manifests.
 
     Exit code 0 when all hold, 1 when one does not or none was judged, 2 for bad input.
 
+    With several --profile, --runtime or --kernel every promise is judged under every combination.
+
     Example: qos test scenarios --baseline reports/baseline -o junit > report.xml
     """
     from qos.check.formats import FORMATS
+    from qos.experiment.check import CheckOptions
 
-    outcomes = (
-        _rules(paths, node, profile, ratchet, baseline, accept)
-        if rules
-        else _scenarios(paths, seeds, baseline, accept, workers, (ratchet, node, profile))
-    )
+    if rules:
+        outcomes = _rules(paths, node, profile, (runtime, kernel), ratchet, baseline, accept)
+    else:
+        options = CheckOptions(seeds, baseline, accept, workers, _variants(profile, runtime, kernel))
+        outcomes = _scenarios(paths, options, (ratchet, node))
     sys.stdout.write(FORMATS[output](outcomes))
     if not outcomes:
         print("qos: no promise was judged: the scenarios have no expect: block", file=sys.stderr)
     raise typer.Exit(1 if not outcomes or any(outcome.failed for outcome in outcomes) else 0)
 
 
+def _variants(profile: str | None, runtime: str | None, kernel: str | None) -> tuple[str, ...]:
+    from qos.experiment.matrix import variants
+
+    return variants(profile, runtime, kernel)
+
+
 def _scenarios(
-    paths: list[str] | None,
-    seeds: int,
-    baseline: Path | None,
-    accept: bool,
-    workers: int,
-    only_for_rules: tuple[object, ...],
+    paths: list[str] | None, options: CheckOptions, only_for_rules: tuple[object, ...]
 ) -> list[Outcome]:
     from qos.errors import InputError
-    from qos.experiment.check import CheckOptions, check
+    from qos.experiment.check import check
 
     if any(only_for_rules):
-        raise InputError("--ratchet, --node and --profile belong to --rules", expected="--rules with them")
-    if accept and baseline is None:
+        raise InputError("--ratchet and --node belong to --rules", expected="--rules with them")
+    if options.accept and options.baseline is None:
         raise InputError(
             "--accept needs a folder to write to", field="--baseline", expected="reports/baseline"
         )
-    outcomes = check(paths or ["scenarios"], CheckOptions(seeds, baseline, accept, workers))
+    if options.variants and options.baseline is not None:
+        raise InputError(
+            "a baseline is of the scenario's own versions", field="--baseline",
+            expected="no --profile, --runtime or --kernel with it",
+        )  # fmt: skip
+    outcomes = check(paths or ["scenarios"], options)
     return outcomes if any(outcome.status != "noted" for outcome in outcomes) else []
 
 
@@ -96,6 +115,7 @@ def _rules(
     paths: list[str] | None,
     node: str | None,
     profile: str | None,
+    only_for_scenarios: tuple[object, ...],
     ratchet: Path | None,
     baseline: Path | None,
     accept: bool,
@@ -105,6 +125,10 @@ def _rules(
 
     if not paths:
         raise InputError("--rules needs manifests", expected="qos test --rules deploy/")
+    if any(only_for_scenarios):
+        raise InputError(
+            "--runtime and --kernel are for scenarios", expected="--profile 1.36/runc-1.2/linux-6.12"
+        )
     if baseline is not None:
         raise InputError("a baseline is of scenarios", field="--baseline", expected="--ratchet FILE")
     if accept and ratchet is None:

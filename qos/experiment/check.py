@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from qos.check.baseline import compare, figures, from_text, to_text
 from qos.check.expectations import evaluate
 from qos.check.outcome import Outcome, of_verdicts
 from qos.errors import InputError, SourceRef
+from qos.experiment.matrix import under
 from qos.experiment.simulate import load, simulate
 from qos.model.sample import Recording
 from qos.record.store import write_text
@@ -34,12 +35,15 @@ class CheckOptions:
         baseline: folder of committed figures, None to compare with none.
         accept: rewrite the figures instead of comparing.
         workers: processes; 0 is one a core.
+        variants: versions to judge the promises under instead of the scenario's own, as
+            :func:`qos.experiment.matrix.variants` gives them; a baseline is of the scenario's own.
     """
 
     seeds: int = SEEDS
     baseline: Path | None = None
     accept: bool = False
     workers: int = 0
+    variants: tuple[str, ...] = ()
 
 
 def check(paths: Sequence[str], options: CheckOptions) -> list[Outcome]:
@@ -82,7 +86,14 @@ def check_scenario(path: str, options: CheckOptions) -> list[Outcome]:
     Raises:
         InputError: it is malformed, or asks for what does not exist.
     """
-    return judge(load(path), options)
+    scenario = load(path)
+    if not options.variants:
+        return judge(scenario, options)
+    return [
+        replace(outcome, variant=variant)
+        for variant in options.variants
+        for outcome in judge(replace(scenario, profile=under(variant, scenario.profile)), options)
+    ]
 
 
 def judge(scenario: Scenario, options: CheckOptions) -> list[Outcome]:
