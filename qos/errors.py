@@ -6,6 +6,7 @@ The tree::
     ├── InputError              a document, option or value from outside is wrong
     │   └── InputErrors         several of them, found in one pass
     ├── PlanError               a plan cannot be built or compared
+    ├── Interrupted             Ctrl-C; what was done is kept, exit code 130
     ├── RecordingError          a recording cannot be read, or is of another version
     └── HostError               the host refused, or lacks something
         ├── CgroupError         one cgroup file: path, value and the reason in words
@@ -120,6 +121,12 @@ class InputErrors(InputError):
 
 class PlanError(QosError):
     """A plan cannot be built or compared."""
+
+
+class Interrupted(QosError):
+    """The user pressed Ctrl-C; says what is kept."""
+
+    exit_code = 130
 
 
 class RecordingError(QosError):

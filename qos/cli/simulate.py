@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    CSV = "csv"
 
 
 def simulate(
@@ -27,6 +28,22 @@ def simulate(
         list[str] | None, typer.Option("--policy", "-p", help="Run this policy instead; repeat for several.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the scenario's own seed.", min=0)] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=VALUES", help="Run at each value: A..B:N or A,B,C; repeat for a grid."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Run with so many seeds; means and intervals.", min=1, max=100_000)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes of a sweep; else one a CPU.", min=1, max=1024)
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="ENGINE", help="Where a sweep runs: local or dask://HOST:PORT.")
+    ] = "local",
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only this part of a sweep's runs (docs/sweeps.md).")
+    ] = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
     out: Annotated[Path, typer.Option(help="Where report and recordings go.")] = Path("reports/out"),
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = True,
@@ -36,8 +53,38 @@ def simulate(
 
     Prints the answer first, writes a recording (Parquet) of each run and one self-contained HTML report.
 
+    With --sweep or --seeds it runs many times over and prints means with confidence intervals.
+
     Example: qos simulate scenarios/contention.yaml
+
+    Example: qos simulate scenarios/contention.yaml --sweep pods[web].limits.cpu=500m..2:4 --seeds 20
     """
+    from qos.cli.sweep import SweepOptions
+    from qos.cli.sweep import sweep as run_sweep
+
+    options = SweepOptions(sweep or (), seeds, workers, engine, shard)
+    if options.asked:
+        run_sweep(
+            scenario, options, policies=policy or (), seed=seed, output=output, out=out, report=report,
+            record=record,
+        )  # fmt: skip
+        return
+    if output is Output.CSV or workers or engine != "local":
+        raise typer.BadParameter("-o csv, --workers and --engine belong to --sweep and --seeds")
+    _simulate(scenario, policy or (), seed, output, out, report=report, record=record)
+
+
+def _simulate(
+    scenario: str,
+    policies: Sequence[str],
+    seed: int | None,
+    output: Output,
+    out: Path,
+    *,
+    report: bool,
+    record: bool,
+) -> None:
+    """One run a policy: the answer, the table, the files."""
     from qos.cli.table import text_table, wrapped
     from qos.experiment.simulate import load
     from qos.experiment.simulate import simulate as run
@@ -47,7 +94,7 @@ def simulate(
     with _progress() as progress:
         recordings = run(
             loaded,
-            policies=tuple(policy or ()),
+            policies=tuple(policies),
             seed=seed,
             baseline=True,
             command=shlex.join(["qos", *sys.argv[1:]]),

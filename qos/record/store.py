@@ -140,6 +140,20 @@ def write_text(path: Path, text: str) -> None:
         raise RecordingError(f"{path}: cannot be written: {error.strerror}") from None
 
 
+def read_text(path: Path) -> str | None:
+    """The text of a file, None where there is no such file.
+
+    Raises:
+        RecordingError: it cannot be read; the reason in words.
+    """
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
+
+
 def _check_replaceable(path: Path) -> None:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise RecordingError(f"{path}: exists and is not a directory; a recording is not written over it")

@@ -28,6 +28,9 @@ from qos.report.summary_table import summary_table
 from qos.report.theme import DARK
 
 _SOURCES: Final = {"simulated": "simulated", "measured": "measured on a real kernel"}
+NO_SCRIPT: Final = (
+    "<noscript><p>The charts below need JavaScript, which this page carries itself.</p></noscript>"
+)
 _FACTS: Final = (
     ("scenario", "scenario"),
     ("scenario_hash", "scenario hash"),
@@ -49,7 +52,16 @@ def write_report(
         RecordingError: the disk refused.
         ValueError: as :func:`render_page`.
     """
-    content = render_page(recordings, summaries, answer).encode()
+    write_html(render_page(recordings, summaries, answer), path)
+
+
+def write_html(text: str, path: Path) -> None:
+    """Write a page whole or not at all.
+
+    Raises:
+        RecordingError: the disk refused.
+    """
+    content = text.encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -82,10 +94,22 @@ def render_page(recordings: Sequence[Recording], summaries: Sequence[Summary], a
     if not runs:
         raise ValueError("no recording to report")
     pictures = {name: draw(runs) for name, draw in FIGURES.items()}
-    library = get_plotlyjs().replace("\r\n", "\n")
     title = _title(runs)
-    sections = [_section(name, picture) for name, picture in pictures.items() if isinstance(picture, Picture)]
+    sections = [section(name, picture) for name, picture in pictures.items() if isinstance(picture, Picture)]
     absent = {name: picture.reason for name, picture in pictures.items() if isinstance(picture, Absent)}
+    main = [
+        f"{answer_box(answer)}{_classes(runs)}{summary_table(runs)}",
+        NO_SCRIPT,
+        *sections,
+        _left_out(absent),
+        _facts(runs),
+    ]
+    return html_document(title, _header(runs, title), main)
+
+
+def html_document(title: str, header: str, main: Sequence[str]) -> str:
+    """A complete page: style, plotly's library and our script inside, nothing from anywhere else."""
+    library = get_plotlyjs().replace("\r\n", "\n")
     return "\n".join(
         [
             "<!doctype html>",
@@ -94,12 +118,9 @@ def render_page(recordings: Sequence[Recording], summaries: Sequence[Summary], a
             f'<meta http-equiv="Content-Security-Policy" content="{_policy(library, SCRIPT)}">',
             f'<title>{escape(title)}</title><link rel="icon" href="data:,">',
             f"<style>{style_sheet()}</style></head><body>",
-            _header(runs, title),
-            f"<main>{_answer(answer)}{_classes(runs)}{summary_table(runs)}",
-            "<noscript><p>The charts below need JavaScript, which this page carries itself.</p></noscript>",
-            *sections,
-            _left_out(absent),
-            _facts(runs),
+            header,
+            "<main>",
+            *main,
             "</main><footer>Made by qos. This file is complete: it loads nothing from anywhere.</footer>",
             f'<script type="application/json" id="dark-colours">{json.dumps(dict(DARK))}</script>',
             f"<script>{library}</script>",
@@ -128,15 +149,21 @@ def _header(runs: Sequence[Run], title: str) -> str:
     seconds = max(run.summary.duration_seconds for run in runs)
     policies = ", ".join(dict.fromkeys(run.policy for run in contended(runs)))
     said = f"{policies} · {round(seconds, 2):g} seconds, {' and '.join(sources)}"
-    question = f'<p class="sub">{escape(str(meta["description"]))}</p>' if meta.get("description") else ""
+    return header_of(title, str(meta.get("description") or ""), said)
+
+
+def header_of(title: str, question: str, said: str) -> str:
+    """The top of a page: its name, the question it answers, what ran."""
+    asked = f'<p class="sub">{escape(question)}</p>' if question else ""
     return (
-        f'<header><div><h1>{escape(title)}</h1>{question}<p class="sub">{escape(said)}</p></div>'
+        f'<header><div><h1>{escape(title)}</h1>{asked}<p class="sub">{escape(said)}</p></div>'
         '<button id="theme" type="button" aria-label="switch between light and dark">light / dark</button>'
         "</header>"
     )
 
 
-def _answer(answer: Sequence[str]) -> str:
+def answer_box(answer: Sequence[str]) -> str:
+    """The sentences that answer first."""
     if not answer:
         return ""
     rest = "".join(f"<li>{escape(sentence)}</li>" for sentence in answer[1:])
@@ -154,7 +181,8 @@ def _classes(runs: Sequence[Run]) -> str:
     return f'<p class="classes">{chips}</p>' if chips else ""
 
 
-def _section(name: str, picture: Picture) -> str:
+def section(name: str, picture: Picture) -> str:
+    """A picture with its question, legend, charts and notes."""
     panels = "".join(
         _panel(f"{name}-{index}", panel, picture.question) for index, panel in enumerate(picture.panels)
     )
@@ -212,6 +240,11 @@ def _facts(runs: Sequence[Run]) -> str:
     times = [len(run.recording.samples.times) for run in runs]
     cgroups = [len(run.recording.samples.cgroups) for run in runs]
     rows.append(("readings", f"{max(times):,} times of {max(cgroups):,} cgroups"))
+    return facts_of(rows)
+
+
+def facts_of(rows: Sequence[tuple[str, str]]) -> str:
+    """The section that says how to get the same result."""
     items = "".join(f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in rows)
     return f'<section id="facts"><h2>How to get the same result</h2><dl>{items}</dl></section>'
 

@@ -24,6 +24,7 @@ from qos.scenario.known_fields import nearest
 from qos.scenario.load import Document, garbage_collector_paused, read_documents
 from qos.scenario.manifest import Manifests, Skipped, collect
 from qos.scenario.nodes import relative_to, scenario_nodes
+from qos.scenario.overrides import Override, override_manifests, override_policies, override_scenario
 from qos.scenario.placement import ScenarioPod, placed_pods
 from qos.scenario.traces import read_trace
 from qos.scenario.validation import error_at, named_in, one_or_all, validate
@@ -106,6 +107,7 @@ def load_scenario(
     known_policies: Collection[str] | None = None,
     known_agents: Collection[str] | None = None,
     stdin: BinaryIO | None = None,
+    overrides: Sequence[Override] = (),
 ) -> Scenario:
     """The scenario of a file, with all that it names read and bound.
 
@@ -114,27 +116,31 @@ def load_scenario(
         known_policies: names that exist; None checks nothing.
         known_agents: names that exist; None checks nothing.
         stdin: read when ``path`` is ``-``.
+        overrides: fields given other values than the documents have.
 
     Raises:
         InputError: something is wrong, or the scenario is impossible; InputErrors where several things are.
     """
     with garbage_collector_paused():
-        document, policy_documents = _read(path, stdin)
+        document, policy_documents = _read(path, stdin, overrides)
         scenario = validate(ScenarioDocument, document.data, document)
         names = {each.name for each in policy_documents}
         _check_names(document, "policies", scenario.spec.policies, known_policies, names)
         _check_names(document, "agents", scenario.spec.agents, known_agents, set())
         _check_times(document, scenario.spec)
         _check_expectations(document, scenario.spec)
-        return _resolved(document, scenario, policy_documents)
+        return _resolved(document, scenario, policy_documents, overrides)
 
 
 def _resolved(
-    document: Document, scenario: ScenarioDocument, policy_documents: Sequence[SourcedPolicy]
+    document: Document,
+    scenario: ScenarioDocument,
+    policy_documents: Sequence[SourcedPolicy],
+    overrides: Sequence[Override],
 ) -> Scenario:
     spec = scenario.spec
     nodes = scenario_nodes(document, spec.nodes, ("spec", "nodes"))
-    manifests = _manifests(document, spec)
+    manifests = _manifests(document, spec, overrides)
     placed, system = _bound(document, spec, placed_pods(document, manifests.pods, nodes))
     return Scenario(
         name=scenario.metadata.name,
@@ -174,10 +180,12 @@ def _bound(
     return placed, {cgroup: workloads[index] for cgroup, index in bound.system.items()}
 
 
-def _read(path: str | os.PathLike[str], stdin: BinaryIO | None) -> tuple[Document, list[SourcedPolicy]]:
+def _read(
+    path: str | os.PathLike[str], stdin: BinaryIO | None, overrides: Sequence[Override]
+) -> tuple[Document, list[SourcedPolicy]]:
     """The one Scenario document of a file, and its QoSPolicy documents."""
     scenarios: list[Document] = []
-    policies: list[SourcedPolicy] = []
+    policies: list[Document] = []
     for document in read_documents([path], stdin):
         if isinstance(document, InputError):
             raise document
@@ -186,7 +194,7 @@ def _read(path: str | os.PathLike[str], stdin: BinaryIO | None) -> tuple[Documen
             continue
         kind = data.get("kind") if isinstance(data, dict) else None
         if kind == "QoSPolicy":
-            policies.append(SourcedPolicy(validate(PolicyDocument, data, document), document))
+            policies.append(document)
         elif kind == "Scenario":
             scenarios.append(document)
         else:
@@ -197,7 +205,11 @@ def _read(path: str | os.PathLike[str], stdin: BinaryIO | None) -> tuple[Documen
     if len(scenarios) != 1:
         source = scenarios[1].source if scenarios else SourceRef(os.fspath(path))
         raise InputError(f"holds {len(scenarios)} Scenarios", source=source, expected="one")
-    return scenarios[0], policies
+    sourced = [
+        SourcedPolicy(validate(PolicyDocument, each.data, each), each)
+        for each in override_policies(policies, overrides)
+    ]
+    return override_scenario(scenarios[0], overrides), sourced
 
 
 def _check_names(
@@ -237,13 +249,13 @@ def _check_expectations(document: Document, spec: ScenarioSpec) -> None:
                 raise error_at(document, path, "is not in this scenario", expected, value=value)
 
 
-def _manifests(document: Document, spec: ScenarioSpec) -> Manifests:
+def _manifests(document: Document, spec: ScenarioSpec, overrides: Sequence[Override]) -> Manifests:
     """The pods of ``manifests:`` and ``pods:``, admitted with all objects of both."""
     inline = [
         Document(item, document.locate(("spec", "pods", index)), document.marks, path=("spec", "pods", index))
         for index, item in enumerate(spec.pods)
     ]
-    found = collect([*inline, *_manifest_documents(document, spec)])
+    found = collect(override_manifests([*inline, *_manifest_documents(document, spec)], overrides))
     if found.errors:
         raise one_or_all(found.errors)
     if not found.pods:
