@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final
 
-from enforcer import load_cpu, load_memory
+from enforcer import load_cpu, load_disk, load_memory, load_net
 from enforcer.syscalls import die_with_parent, fork_into
 
 GO: Final = struct.Struct("=dq")
@@ -51,11 +51,11 @@ def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
     if name == "anon":
         return lambda: load_memory.Anonymous(shape).follow
     action = {
-        "cache_read": load_memory.use_page_cache,
-        "cache_write": load_memory.write_page_cache,
-        "disk": load_memory.use_disk,
-        "send": load_memory.send,
-        "receive": load_memory.receive,
+        "cache_read": load_disk.use_page_cache,
+        "cache_write": load_disk.write_page_cache,
+        "disk": load_disk.use_disk,
+        "send": load_net.send,
+        "receive": load_net.receive,
     }[name]
     return lambda: lambda start, _: action(shape, start)
 

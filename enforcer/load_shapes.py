@@ -93,10 +93,12 @@ def _disk(io: IoShape, scratch: Path, found: Shapes, undo: ExitStack) -> None:
     block = int(_number(io.block)) if io.block is not None else _BLOCK_BYTES
     size = max(_DISK_FILE_BYTES // block, 1) * block
     for rate, write in ((io.read_per_second, False), (io.write_per_second, True)):
-        if rate is None or _number(rate) <= 0.0:
+        if rate is None:
             continue
         fd = _opened(scratch_file(scratch, size, direct=io.direct), found, undo)
-        spec = {"fd": fd, "bytes": size, "block": block, "per_second": _number(rate), "write": write}
+        per_second = None if rate == "max" else _number(rate)
+        spec = {"fd": fd, "bytes": size, "block": block, "per_second": per_second, "write": write}
+        spec["total"] = None if io.total is None else _number(io.total)
         found.shapes.append(("disk", spec | {"start": io.start, "stop": io.stop}))
 
 

@@ -119,6 +119,7 @@ def _run(
         seed=seed,
         sample_interval_seconds=scenario.sample_interval_seconds,
         kernel_version=scenario.profile.kernel,
+        disks=scenario.node.disks,
     )
 
     def plan_of(alive: Collection[CgroupName]) -> Plan:

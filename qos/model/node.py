@@ -122,13 +122,18 @@ class NodeStatus(ApiObject):
 
 
 class Disk(OwnObject):
-    """A block device of a simulated node (core/v1 has no word for its speed)."""
+    """A block device of a simulated node (core/v1 has no word for its speed).
 
-    device: str = "8:0"
-    read_bytes_per_second: int = 500_000_000
-    write_bytes_per_second: int = 500_000_000
-    read_iops: int = 100_000
-    write_iops: int = 100_000
+    ``io_cost``: io.cost is on for it (``enable=1`` in io.cost.qos), with these figures as its model. Without
+    it, as kernels boot, io.weight has no effect.
+    """
+
+    device: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "8:0"
+    read_bytes_per_second: Annotated[int, Field(gt=0)] = 500_000_000
+    write_bytes_per_second: Annotated[int, Field(gt=0)] = 500_000_000
+    read_iops: Annotated[int, Field(gt=0)] = 100_000
+    write_iops: Annotated[int, Field(gt=0)] = 100_000
+    io_cost: bool = False
 
 
 class Node(ApiObject):

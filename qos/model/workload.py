@@ -4,16 +4,39 @@ The simulated kernel computes with it, the real one gets processes that carry it
 (``enforcer.load``). One class a shape; CPU shapes are told apart by ``shape``.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from qos.errors import InputError
 from qos.model.document import OwnObject
 from qos.model.duration import Duration
 from qos.model.quantity import Quantity
 
 Threads = Annotated[int, Field(ge=1, le=4096)]
 Fraction = Annotated[float, Field(ge=0)]
+
+
+def _rate(value: Any) -> Any:
+    """``max``, or an amount a second."""
+    if value == "max":
+        return value
+    return _amount(value)
+
+
+def _amount(value: Any) -> Any:
+    try:
+        amount = value if isinstance(value, Quantity) else Quantity.parse(str(value))
+    except InputError:
+        amount = None
+    if amount is None or amount.nano <= 0:
+        msg = "must be an amount above zero, such as 4Mi"
+        raise ValueError(msg)
+    return amount
+
+
+Amount = Annotated[Quantity, BeforeValidator(_amount)]
+Rate = Annotated[Quantity | Literal["max"], BeforeValidator(_rate)]
 
 
 class Point(OwnObject):
@@ -192,11 +215,16 @@ class MemoryShape(OwnObject):
 
 
 class IoShape(OwnObject):
-    """Disk traffic a container wants: rates at which it reads and writes, in blocks of ``block`` bytes."""
+    """Disk traffic a container wants: rates at which it reads and writes, in blocks of ``block`` bytes.
 
-    read_per_second: Quantity | None = None
-    write_per_second: Quantity | None = None
-    block: Quantity | None = None
+    A rate is bytes a second, or ``max``: as fast as possible, one block after another. ``total`` bytes of
+    each and the work is done (its end is a completion). ``direct`` goes past the page cache.
+    """
+
+    read_per_second: Rate | None = None
+    write_per_second: Rate | None = None
+    block: Amount | None = None
+    total: Amount | None = None
     direct: bool = True
     device: str | None = None
     start: Duration = 0.0

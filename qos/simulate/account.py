@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qos.errors import InputError
 from qos.model.cgroup import CgroupName
 from qos.model.sample import Samples
+from qos.simulate.flows import IO_COLUMNS
 from qos.simulate.layout import (
     ANON,
     ARRIVED,
@@ -104,9 +105,13 @@ class Readings:
     def __init__(self, columns: Sequence[str] | None) -> None:
         self._columns = tuple(COLUMNS) if columns is None else tuple(columns)
         for name in self._columns:
-            if name not in COLUMNS:
+            if name not in COLUMNS and name not in IO_COLUMNS:
                 msg = "the simulated kernel has no such column"
-                raise InputError(msg, field="columns", value=name, expected=", ".join(COLUMNS))
+                raise InputError(
+                    msg, field="columns", value=name, expected=", ".join((*COLUMNS, *IO_COLUMNS))
+                )
+        self._traffic = IO_COLUMNS if columns is None else tuple(n for n in columns if n in IO_COLUMNS)
+        self._columns = tuple(name for name in self._columns if name in COLUMNS)
         self.picked = np.array([COLUMNS[name][0] for name in self._columns], dtype=np.int64)
         self._parts: list[Samples] = []
 
@@ -118,12 +123,19 @@ class Readings:
         """Arrays for ``count`` readings (count, K, C) and their times (count,)."""
         return np.empty((count, len(self._columns), cgroups)), np.empty(count)
 
-    def add(self, rows: NDArray[np.float64], times: NDArray[np.float64], names: Sequence[CgroupName]) -> None:
-        """Keep rows (T, K, C) of the engine as Samples; values are whole, as files have them."""
+    def add(
+        self,
+        rows: NDArray[np.float64],
+        times: NDArray[np.float64],
+        names: Sequence[CgroupName],
+        traffic: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        """Keep rows (T, K, C) of the engine and columns (T, C) of traffic; values are whole, as in files."""
         if len(times):
             values = {
                 name: np.rint(rows[:, place] * COLUMNS[name][1]) for place, name in enumerate(self._columns)
             }
+            values |= {name: np.rint(traffic[name]) for name in self._traffic if name in traffic}
             self._parts.append(Samples(times.copy(), tuple(names), values, "simulated"))
 
     def newest_seconds(self) -> float:

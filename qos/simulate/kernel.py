@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qos.errors import PlanError
 from qos.model.cgroup import ROOT, CgroupName, ancestors
 from qos.model.event import Event, EventKind
+from qos.model.node import Disk
 from qos.model.plan import Change, Plan, apply_changes
 from qos.model.profile import Version
 from qos.model.sample import Completions, Samples, Source
@@ -20,6 +21,7 @@ from qos.simulate import engine
 from qos.simulate.account import Readings
 from qos.simulate.demand import demand_of, seed_of
 from qos.simulate.events import describe
+from qos.simulate.flows import Flows
 from qos.simulate.holders import Holders
 from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_GAUGE, PIDS_EVENTS_MAX
 from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTAL
@@ -49,6 +51,7 @@ class SimKernel:
             bursts of their own; 0 makes every burst an event.
         fault_bytes_per_second: how fast a process can touch new memory that nothing slows.
         swap_bytes_per_second: how fast memory goes to swap.
+        disks: what the machine has of them; the first is the one that is meant where none is named.
 
     Raises:
         PlanError: the plan does not fit the machine.
@@ -70,6 +73,7 @@ class SimKernel:
         fluid_period_seconds: float = 0.02,
         fault_bytes_per_second: float = 2.0 * 2**30,
         swap_bytes_per_second: float = 500e6,
+        disks: Sequence[Disk] = (),
     ) -> None:
         self._cpus = tuple(range(cpus)) if isinstance(cpus, int) else tuple(cpus)
         if not self._cpus or sample_interval_seconds <= 0:
@@ -86,6 +90,7 @@ class SimKernel:
         self._kernel_version = kernel_version
         self._sources = Sources()
         self._holders = Holders()
+        self._flows = Flows(tuple(disks) or (Disk(),))
         self._starts: dict[CgroupName, int] = {}
         self._readings = Readings(columns)
         self._events: list[Event] = []
@@ -157,6 +162,7 @@ class SimKernel:
             if workload.tasks is not None:
                 demand = replace(demand, threads=min(demand.threads, tasks))
             self._sources.start(cgroup, node, demand, now)
+        self._flows.start(cgroup, workload, now)
         self._clock[engine.NEXT_MEMORY] = now
 
     def advance(self, seconds: float) -> None:
@@ -201,12 +207,14 @@ class SimKernel:
     def freeze(self, cgroup: CgroupName) -> None:
         """Stop every task below ``cgroup`` from running until thawed (cgroup.freeze)."""
         self._nodes[self._find(cgroup)]["frozen"] = 1
+        self._flows.freeze(cgroup, frozen=True)
         self._clock[engine.NEXT_MEMORY] = self.now_seconds
         self._tell("frozen", cgroup, "all its tasks were frozen")
 
     def thaw(self, cgroup: CgroupName) -> None:
         """Undo :meth:`freeze`."""
         self._nodes[self._find(cgroup)]["frozen"] = 0
+        self._flows.freeze(cgroup, frozen=False)
         self._clock[engine.NEXT_MEMORY] = self.now_seconds
         self._tell("thawed", cgroup, "its tasks run again")
 
@@ -241,7 +249,9 @@ class SimKernel:
             self._empty_buffers()
         self._empty_buffers()
         used = int(clock[engine.ROWS])
-        self._readings.add(rows[:used], times[:used], self._names)
+        traffic = self._flows.read(times[:used], self._names, until)
+        self._readings.add(rows[:used], times[:used], self._names, traffic)
+        self._done += self._flows.take_done(self._events)
 
     def _find(self, cgroup: CgroupName) -> int:
         if cgroup not in self._index:
@@ -271,6 +281,7 @@ class SimKernel:
     def _end(self, cgroup: CgroupName) -> None:
         """End a leaf's processes; requests waiting and in service are lost, anonymous memory is freed."""
         node = self._index[cgroup]
+        self._flows.stop(cgroup)
         if cgroup in self._sources.names:
             place = self._sources.names.index(cgroup)
             sources = self._sources.records.view(np.recarray)
@@ -316,6 +327,7 @@ class SimKernel:
         self._nodes, self._groups, self._counters = nodes, groups, counters
         self._sources.place(index)
         self._holders.place(index)
+        self._flows.place(plan)
 
     def _empty_buffers(self) -> None:
         """Take completions and events out of the engine's buffers."""
@@ -329,4 +341,6 @@ class SimKernel:
                 self._events.append(Event(float(row["arrival"] + row["latency"]), "exit", cgroup, reason, 0))
         for entry in self._log[: int(self._clock[engine.EVENT_ROWS])]:
             self._events.append(describe(entry, self._names, self._plan))
+            if self._events[-1].kind != "throttle":  # it was killed
+                self._flows.end_at(self._events[-1].cgroup, self._events[-1].time)
         self._clock[engine.DONE_ROWS] = self._clock[engine.EVENT_ROWS] = 0

@@ -193,10 +193,13 @@ class TestTest:
 
 
 def test_scenarios_satisfy_the_published_schema(qos: Run, repository: Path) -> None:
-    """Every shipped scenario validates against `qos schema Scenario` by a real validator."""
-    schema = json.loads(qos("schema", "Scenario").stdout)
-    validator = jsonschema.Draft202012Validator(schema)
+    """Every shipped document validates against `qos schema KIND` by a real validator."""
+    validators = {
+        kind: jsonschema.Draft202012Validator(json.loads(qos("schema", kind).stdout))
+        for kind in ("Scenario", "QoSPolicy")
+    }
     paths = sorted((repository / "scenarios").glob("*.yaml"))
     assert paths
     for path in paths:
-        validator.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            validators[document["kind"]].validate(document)

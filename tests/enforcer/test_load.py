@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from enforcer.load import CpuDemand, _pieces_of
 from enforcer.load_cpu import RECORD, Burner, GapClock, ThreadClock, clock_step, make_clock, serve
-from enforcer.load_memory import Pace, polygon_at
+from enforcer.load_memory import polygon_at
+from enforcer.load_pace import Pace
 from enforcer.load_shapes import anon_spec
 from qos.experiment.load import cpu_demand
 from qos.model.cgroup import CgroupName
