@@ -6,6 +6,7 @@ Source of the taint and selector rules: component-helpers/scheduling/corev1 of K
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -57,11 +58,20 @@ def kept_away(pod: Pod, node: Node, *, every_node: bool = False) -> str:
         node: with labels and taints.
         every_node: the pod is a DaemonSet's, which tolerates an unschedulable node.
     """
+    return unselected(pod, node) or _untolerated(pod, node, every_node)
+
+
+def unselected(pod: Pod, node: Node) -> str:
+    """The nodeName or nodeSelector that another node has to meet, or ""."""
     if pod.spec.node_name and pod.spec.node_name != node.name:
         return f"nodeName {pod.spec.node_name}"
     for key, value in pod.spec.node_selector.items():
         if node.metadata.labels.get(key) != value:
             return f"nodeSelector {key}={value}"
+    return ""
+
+
+def _untolerated(pod: Pod, node: Node, every_node: bool) -> str:
     taints = [*node.spec.taints]
     if node.spec.unschedulable and not every_node and UNSCHEDULABLE.key not in {each.key for each in taints}:
         taints.append(UNSCHEDULABLE)
@@ -96,28 +106,76 @@ def nodes_needed(requests: Integers, fleet: Fleet) -> NodesNeeded | None:
         requests: (P, R).
         fleet: its first node is the class.
     """
+    rows, counts = np.unique(requests, axis=0, return_counts=True)
+    return nodes_needed_for(rows, counts.astype(np.int64), fleet)
+
+
+def nodes_needed_for(rows: Integers, counts: Integers, fleet: Fleet) -> NodesNeeded | None:
+    """As :func:`nodes_needed`, of pods given as kinds.
+
+    Args:
+        rows: (K, R) what a pod of each kind requests.
+        counts: (K,) how many there are.
+        fleet: its first node is the class.
+    """
     class_ = fleet.allocatable[0]
-    if not (requests <= class_).all():
+    some = counts > 0
+    rows, counts = rows[some], counts[some]
+    if not (rows <= class_).all():
         return None
-    if not len(requests):
+    if not len(rows):
         return NodesNeeded(0, 0)
     # Python's integers: a sum over many pods may pass 64 bits.
-    totals = [sum(column) for column in requests.T.tolist()]
+    totals = [sum(x * n for x, n in zip(column, counts.tolist(), strict=True)) for column in rows.T.tolist()]
     at_least = max(
         1, *(-(-total // offer) for total, offer in zip(totals, class_.tolist(), strict=True) if offer > 0)
     )
-    ordered = requests[largest_first(requests, class_)]
-    low, high = at_least, at_least
-    while not _all_placed(ordered, fleet, high):
-        # One pod a node always does.
-        low, high = high + 1, min(2 * high, len(requests))
-    while low < high:
-        middle = (low + high) // 2
-        if _all_placed(ordered, fleet, middle):
-            high = middle
-        else:
-            low = middle + 1
-    return NodesNeeded(high, at_least)
+    scored = [fleet.resources.index(name) for name in ("cpu", "memory") if name in fleet.resources]
+    order = largest_first(rows, class_)
+    return NodesNeeded(_opened(rows[order], counts[order].tolist(), class_, scored), at_least)
+
+
+def _opened(rows: Integers, counts: Sequence[int], class_: Integers, scored: Sequence[int]) -> int:
+    """How many nodes best-fit opens, each kind on the fullest node that fits.
+
+    Equal nodes are one state with a count, and move on together: the node that took a pod is the fullest
+    that fits until it is full, so the result is that of placing pod by pod.
+    """
+    states: dict[tuple[int, ...], int] = {}
+    weight = np.zeros(len(class_))
+    weight[list(scored)] = 1.0 / np.maximum(class_[list(scored)], 1)
+    for row, many in zip(rows, counts, strict=True):
+        left = many
+        fitting = [(float(np.dot(used, weight)), used) for used in states if (class_ - used >= row).all()]
+        for _, used in sorted(fitting, reverse=True):
+            if not left:
+                break
+            left -= _filled(states, used, row, class_, left)
+        if left:
+            each = copies(class_, row)[0] if (row > 0).any() else left
+            for number, size in ((left // each, each), (1 if left % each else 0, left % each)):
+                if number:
+                    key = tuple((row * size).tolist())
+                    states[key] = states.get(key, 0) + number
+    return sum(states.values())
+
+
+def _filled(
+    states: dict[tuple[int, ...], int], used: tuple[int, ...], row: Integers, class_: Integers, left: int
+) -> int:
+    """How many of ``left`` pods go onto the nodes of one state, which move to fuller ones."""
+    each = copies(class_ - np.array(used), row)[0] if (row > 0).any() else left
+    nodes = states.get(used, 0)
+    take = min(left, each * nodes)
+    full, rest = divmod(take, each) if each else (0, 0)
+    for number, size in ((full, each), (1 if rest else 0, rest)):
+        if number:
+            key = tuple((np.array(used) + row * size).tolist())
+            states[used] -= number
+            states[key] = states.get(key, 0) + number
+    if used in states and not states[used]:
+        del states[used]
+    return take
 
 
 def equal_nodes(fleet: Fleet, count: int) -> Fleet:
@@ -138,9 +196,3 @@ def packed_largest_first(requests: Integers, fleet: Fleet) -> Placement:
     node, lacking = np.empty_like(placement.node), np.empty_like(placement.lacking)
     node[order], lacking[order] = placement.node, placement.lacking
     return replace(placement, node=node, lacking=lacking)
-
-
-def _all_placed(ordered: Integers, fleet: Fleet, count: int) -> bool:
-    nodes = equal_nodes(fleet, count)
-    demand = Demand.simple(ordered, count)
-    return pack(nodes, demand, "best-fit", percentage_of_nodes_to_score=100).placed == len(ordered)

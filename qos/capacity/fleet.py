@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from qos.capacity.spread import Spread
 from qos.model.node import Node
 from qos.model.pod import CPU, ResourceList
 
@@ -60,6 +61,7 @@ class Demand:
         device_milli: (P,) thousandths wanted of each of them.
         allowed_class: (P,) row of ``allowed``.
         allowed: (A, N) whether a pod of that row may lie on a node (selectors, taints).
+        spread: how evenly pods must lie over zones or nodes, None where nobody asks.
     """
 
     names: tuple[str, ...]
@@ -68,6 +70,7 @@ class Demand:
     device_milli: Integers
     allowed_class: Integers
     allowed: NDArray[np.bool_]
+    spread: Spread | None = None
 
     @staticmethod
     def simple(requests: Integers, nodes: int, names: Sequence[str] = ()) -> Demand:

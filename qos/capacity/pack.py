@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from qos.capacity.fleet import Demand, Fleet, Integers
+from qos.capacity.spread import count_in, spread_state, uneven
 
 Scoring = Literal["least-allocated", "most-allocated", "balanced-allocation", "best-fit", "random"]
 SCORINGS: Final[tuple[Scoring, ...]] = (
@@ -39,7 +40,7 @@ class Placement:
         used: (N, R) requests on each node.
         device_used: (N, D) thousandths taken of each shareable device.
         lacking: (P,) index of the resource that most nodes lacked for an unplaced pod, -1 for a placed one;
-            R stands for a shareable device, R + 1 for selectors and taints.
+            R stands for a shareable device, R + 1 for selectors and taints, R + 2 for spread constraints.
     """
 
     node: NDArray[np.int32]
@@ -75,6 +76,7 @@ def pack(
     *,
     seed: int = 0,
     percentage_of_nodes_to_score: int = 0,
+    used: Integers | None = None,
 ) -> Placement:
     """Place pods one after another in the order given.
 
@@ -84,17 +86,19 @@ def pack(
         scoring: which node is preferred among those that fit.
         seed: of ``random``.
         percentage_of_nodes_to_score: as in KubeSchedulerConfiguration; 0: by size, 100: all.
+        used: (N, R) what lies on the nodes already.
 
     Two pods of 1 CPU on two nodes of 2 CPUs spread under least-allocated and share under most-allocated.
     """
-    state = _state(fleet, len(demand.requests))
+    state = _state(fleet, len(demand.requests), used)
     pods = _Pods(
         demand.requests, demand.device_count, demand.device_milli, demand.allowed_class, demand.allowed
     )
     draws = np.random.default_rng(np.random.SeedSequence(seed)).random(len(demand.requests))
     found = [fleet.resources.index(name) for name in _SCORED if name in fleet.resources]
     wanted = nodes_to_find(len(fleet.names), percentage_of_nodes_to_score)
-    _pack(pods, state, SCORINGS.index(scoring), np.array(found, dtype=np.int64), draws, wanted)
+    spread = spread_state(demand.spread, len(demand.requests))
+    _pack(pods, state, spread, SCORINGS.index(scoring), np.array(found, dtype=np.int64), draws, wanted)
     return Placement(state.node, state.used, state.device_used, state.lacking)
 
 
@@ -119,23 +123,23 @@ class _State(NamedTuple):
     misses: Integers
 
 
-def _state(fleet: Fleet, pods: int) -> _State:
+def _state(fleet: Fleet, pods: int, used: Integers | None) -> _State:
     devices = (
         fleet.device_milli if len(fleet.device_milli) else np.empty((len(fleet.names), 0), dtype=np.int64)
     )
     return _State(
         fleet.allocatable,
-        np.zeros_like(fleet.allocatable),
+        np.zeros_like(fleet.allocatable) if used is None else used.astype(np.int64),
         # A device that is not there is full from the start.
         np.where(devices >= 0, 0, _DEVICE).astype(np.int64),
         np.full(pods, UNPLACED, dtype=np.int32),
         np.full(pods, -1, dtype=np.int32),
-        np.zeros(len(fleet.resources) + 2, dtype=np.int64),
+        np.zeros(len(fleet.resources) + 3, dtype=np.int64),
     )
 
 
 @njit(cache=True, nogil=True)
-def _pack(pods: Any, state: Any, scoring: Any, scored: Any, draws: Any, wanted: Any) -> None:
+def _pack(pods: Any, state: Any, spread: Any, scoring: Any, scored: Any, draws: Any, wanted: Any) -> None:
     nodes = state.allocatable.shape[0]
     start = 0
     for pod in range(pods.requests.shape[0]):
@@ -145,6 +149,8 @@ def _pack(pods: Any, state: Any, scoring: Any, scored: Any, draws: Any, wanted: 
             candidate = (start + looked) % nodes
             looked += 1
             miss = _misfit(pods, pod, state, candidate)
+            if miss < 0 and uneven(spread, pod, candidate):
+                miss = state.allocatable.shape[1] + 2
             if miss >= 0:
                 state.misses[miss] += 1
                 continue
@@ -167,6 +173,7 @@ def _pack(pods: Any, state: Any, scoring: Any, scored: Any, draws: Any, wanted: 
         for resource in range(state.allocatable.shape[1]):
             state.used[best, resource] += pods.requests[pod, resource]
         _take_devices(state.device_used[best], pods.device_count[pod], pods.device_milli[pod])
+        count_in(spread, pod, best)
 
 
 @njit(cache=True, nogil=True)

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Final
 
 import typer
+from typer.core import TyperGroup
 
 from qos.cli.apply import apply, delete, diff, get
 from qos.cli.check import test
 from qos.cli.control import freeze, kill, restart, thaw
 from qos.cli.explain import explain
 from qos.cli.lab import doctor, lab
-from qos.cli.plan import plan
+from qos.cli.plan import plan_app
 from qos.cli.record import record
 from qos.cli.report import compare, report
 from qos.cli.run import CONTEXT, run
@@ -28,15 +29,28 @@ from qos.cli.version import version
 from qos.errors import QosError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
-    explain, simulate, validate, test, plan, report, compare, apply, diff, get, delete, run, freeze, thaw,
+    explain, simulate, validate, test, report, compare, apply, diff, get, delete, run, freeze, thaw,
     kill, restart, top, record, doctor, lab, schema, version,
 )  # fmt: skip
 """Every command, in the order of `qos --help`: what to know, what would be, what is, and about qos itself."""
 
 _TAKES_A_COMMAND: Final = (run, lab)
+_BEFORE_REPORT: Final = "plan"
+
+
+class InOrder(TyperGroup):
+    """Commands in the order of :data:`COMMANDS`; `qos plan`, which has commands of its own, among them."""
+
+    def list_commands(self, _context: object) -> list[str]:
+        """Names as `qos --help` shows them."""
+        names = [name for name in self.commands if name != _BEFORE_REPORT]
+        names.insert(names.index("report"), _BEFORE_REPORT)
+        return names
+
 
 app = typer.Typer(
     name="qos",
+    cls=InOrder,
     help="Kubernetes resource QoS: exact cgroup values, a prediction of contention, enforcement; one plan.",
     epilog="Exit codes: 0 fine, 1 differs or failed, 2 bad input or host. README.md has a first walk.",
     no_args_is_help=True,
@@ -46,6 +60,7 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command(context_settings=CONTEXT if command in _TAKES_A_COMMAND else None)(command)
+app.add_typer(plan_app, name="plan")
 
 
 def main(argv: list[str] | None = None) -> None:

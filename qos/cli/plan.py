@@ -1,4 +1,4 @@
-"""`qos plan`: how many copies fit, how many nodes a set needs."""
+"""`qos plan`: how many copies fit, how many nodes a set needs, until which objective breaks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qos.cli.table import text_table, wrapped
-
 if TYPE_CHECKING:
-    from qos.experiment.plan import CapacityPlan, FleetPlan
+    from qos.experiment.plan_load import PlanInput
 
 
 class Output(StrEnum):
@@ -23,131 +21,169 @@ class Output(StrEnum):
     JSON = "json"
 
 
-def plan(
-    filename: Annotated[
-        list[str] | None,
-        typer.Option("-f", "--filename", metavar="FILE|DIR|-", help="Manifests; repeat for several."),
-    ] = None,
-    node: Annotated[str | None, typer.Option(metavar="FILE", help="A v1 Node: the class of node.")] = None,
-    count: Annotated[int, typer.Option(help="Nodes of that class there are.", min=1, max=100_000)] = 1,
-    spare: Annotated[int, typer.Option(help="Nodes that may be lost.", min=0, max=100_000)] = 0,
-    openb_nodes: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Node table of the openb trace.")
-    ] = None,
-    openb_pods: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Pod table of the openb trace.")
-    ] = None,
-    scoring: Annotated[
-        str, typer.Option(help="With --openb-*: which fitting node is taken.")
-    ] = "least-allocated",
-    load: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PERCENT", help="With --openb-*: resample pods to this GPU load.", min=1, max=1000
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="With --openb-*: of all that is random.", min=0)] = 0,
-    output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
-) -> None:
-    """Say how many copies of each pod fit a class of node, what is full first, and how many nodes all need.
+Files = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-f", "--filename", metavar="FILE|DIR|-",
+        help="Pods, Nodes, a live dump (kubectl get nodes,pods -o json), a Scenario; repeat for several.",
+    ),
+]  # fmt: skip
+NodeFiles = Annotated[
+    list[str] | None, typer.Option("--node", metavar="FILE", help="A v1 Node: the class of node.")
+]
+Count = Annotated[int, typer.Option(help="Nodes of that class there are.", min=1, max=100_000)]
+Spare = Annotated[int, typer.Option(help="Nodes that may be lost.", min=0, max=100_000)]
+Slo = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OBJECTIVE", help="web.p99=100ms, throttled=5%, oom=0; repeat. Simulates copies."),
+]
+ScenarioFile = Annotated[
+    str | None, typer.Option("--scenario", metavar="FILE", help="With --slo: a Scenario, for what pods want.")
+]
+PolicyName = Annotated[
+    str, typer.Option("--policy", "-p", help="With --slo: instead of the scenario's first.")
+]
+Seeds = Annotated[int, typer.Option(help="With --slo: runs a number of copies.", min=1, max=1000)]
+Confidence = Annotated[str, typer.Option(metavar="PERCENT", help="With --slo: that an objective holds.")]
+CopiesOf = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="With --slo: copies of these only; the others stay as they are."),
+]
+Beyond = Annotated[
+    bool, typer.Option("--beyond-requests", help="With --slo: go on past full requests, on one node.")
+]
+Most = Annotated[int, typer.Option(help="With --slo: copies looked at, at most.", min=1, max=5000)]
+Workers = Annotated[int, typer.Option(help="With --slo: processes; 0 is one a core.", min=0)]
+OpenbNodes = Annotated[str | None, typer.Option(metavar="FILE", help="Node table of the openb trace.")]
+OpenbPods = Annotated[str | None, typer.Option(metavar="FILE", help="Pod table of the openb trace.")]
+ScoringName = Annotated[str, typer.Option("--scoring", help="Which fitting node is taken.")]
+Load = Annotated[
+    int | None,
+    typer.Option(metavar="PERCENT", help="With --openb-*: resample pods to this GPU load.", min=1, max=1000),
+]
+Seed = Annotated[int, typer.Option(help="With --openb-*: of all that is random.", min=0)]
+OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print.")]
 
-    Exit code 0 when all pods fit --count nodes, 1 when they do not, 2 for bad input.
+plan_app = typer.Typer(rich_markup_mode=None)
+
+
+@plan_app.callback(invoke_without_command=True)
+def plan(
+    context: typer.Context,
+    filename: Files = None,
+    node: NodeFiles = None,
+    count: Count = 1,
+    spare: Spare = 0,
+    slo: Slo = None,
+    scenario: ScenarioFile = None,
+    policy: PolicyName = "",
+    seeds: Seeds = 5,
+    confidence: Confidence = "95%",
+    copies_of: CopiesOf = None,
+    beyond_requests: Beyond = False,
+    most: Most = 1000,
+    workers: Workers = 0,
+    openb_nodes: OpenbNodes = None,
+    openb_pods: OpenbPods = None,
+    scoring: ScoringName = "least-allocated",
+    load: Load = None,
+    seed: Seed = 0,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say how many copies of each pod fit, what is full first, and how many nodes all need.
+
+    With --slo, also how many copies hold the objectives, found by simulation.
+
+    Exit code 0 when all pods fit (--slo: when one copy holds), 1 when they do not, 2 for bad input.
 
     Example: qos plan -f deploy/ --node node.yaml --count 3 --spare 1
     """
+    if context.invoked_subcommand:
+        return
+    if openb_nodes and openb_pods and not filename and not node:
+        _openb(openb_nodes, openb_pods, scoring, seed, load, output)
+    _refuse_nothing(bool(openb_nodes or openb_pods), bool(filename or scenario))
+    read = _read(filename, node, count, scenario)
+    if slo:
+        options = (policy, seeds, confidence, tuple(copies_of or ()), beyond_requests, most, workers)
+        _slo(read, slo, options, output)
+    _fit(read, spare, scoring, output)
+
+
+def _refuse_nothing(openb: bool, something: bool) -> None:
     from qos.errors import InputError
 
-    if openb_nodes and openb_pods and not filename and not node:
-        from qos.experiment.plan import plan_openb
-
-        fleet = plan_openb(openb_nodes, openb_pods, scoring=scoring, seed=seed, load=load)
-        print(json.dumps(asdict(fleet), indent=2) if output is Output.JSON else _fleet_text(fleet))
-        raise typer.Exit(0 if fleet.placed == fleet.pods else 1)
-    if openb_nodes or openb_pods or not filename or not node:
+    if openb or not something:
         raise InputError(
             "nothing to plan", expected="-f FILE --node FILE, or --openb-nodes FILE --openb-pods FILE"
         )
-    answer = _plan(filename, node, count, spare)
-    print(json.dumps(asdict(answer), indent=2) if output is Output.JSON else _text(answer))
-    # None also where the DaemonSets alone overfill a node.
-    raise typer.Exit(0 if answer.needed is not None and answer.placed == answer.wanted else 1)
 
 
-def _plan(filename: list[str], node: str, count: int, spare: int) -> CapacityPlan:
+def _read(filename: list[str] | None, node: list[str] | None, count: int, scenario: str | None) -> PlanInput:
+    from qos.experiment.plan_load import load_plan
+
+    return load_plan(filename or [], node or [], count=count, scenario=scenario or "", stdin=sys.stdin.buffer)
+
+
+def _openb(nodes: str, pods: str, scoring: str, seed: int, load: int | None, output: Output) -> None:
+    from qos.cli.plan_text import fleet_text
+    from qos.experiment.plan_openb import plan_openb
+
+    fleet = plan_openb(nodes, pods, scoring=scoring, seed=seed, load=load)
+    print(json.dumps(asdict(fleet), indent=2) if output is Output.JSON else fleet_text(fleet))
+    raise typer.Exit(0 if fleet.placed == fleet.pods else 1)
+
+
+def _fit(read: PlanInput, spare: int, scoring: str, output: Output) -> None:
+    from qos.cli.plan_text import plan_text
     from qos.experiment.plan import plan_capacity
-    from qos.scenario.manifest import read_manifests
-    from qos.scenario.nodes import read_node
-    from qos.scenario.validation import one_or_all
+    from qos.experiment.plan_openb import scoring_named
 
-    manifests = read_manifests(filename, sys.stdin.buffer)
-    if manifests.errors:
-        raise one_or_all(manifests.errors)
-    return plan_capacity(manifests, read_node(node), count=count, spare=spare)
+    answer = plan_capacity(read.cluster(), spare=spare, scoring=scoring_named(scoring))
+    print(json.dumps(asdict(answer), indent=2) if output is Output.JSON else plan_text(answer))
+    raise typer.Exit(0 if answer.all_fit else 1)
 
 
-def _text(answer: CapacityPlan) -> str:
-    sentences = [_needed(answer)]
-    nodes = "1 node" if answer.count == 1 else f"{answer.count} nodes"
-    sentences.append(f"{answer.placed} of {answer.wanted} pods fit on {nodes} like {answer.node}.")
-    for spec in answer.specs:
-        if spec.copies_per_node:
-            sentences.append(
-                f"{spec.name}: {spec.copies_per_node} fit on one node; {spec.binding} is full first."
-            )
-        else:
-            sentences.append(f"{spec.name}: fits no such node: {spec.binding}.")
-    rows = []
-    for index, name in enumerate(answer.resources):
-        by_class = [row[index] for row in answer.requested.values()]
-        have = answer.allocatable[index]
-        rows.append([name, *(_amount(name, value) for value in (have, *by_class, have - sum(by_class)))])
-    table = text_table(
-        ["RESOURCE", "ALLOCATABLE", *(each.upper() for each in answer.requested), "FREE"], rows
+def _slo(
+    read: PlanInput,
+    slo: list[str],
+    options: tuple[str, int, str, tuple[str, ...], bool, int, int],
+    output: Output,
+) -> None:
+    from qos.cli.plan_text import slo_text
+    from qos.errors import InputError
+    from qos.experiment.plan_slo import SloQuestion, objectives_of, plan_slo
+
+    if not read.scenario:
+        raise InputError(
+            "--slo needs what the pods want", field="--scenario", expected="a file of a Scenario"
+        )
+    policy, seeds, confidence, only, beyond, most, workers = options
+    question = SloQuestion(
+        objectives_of(slo), read.scenario, policy, seeds, _confidence(confidence), only, beyond, most, workers
     )
-    return f"{wrapped(sentences)}\n\n{table}"
+    answer = plan_slo(read.cluster(), question)
+    print(json.dumps(_plain(asdict(answer)), indent=2) if output is Output.JSON else slo_text(answer))
+    raise typer.Exit(0 if answer.found.sure else 1)
 
 
-def _needed(answer: CapacityPlan) -> str:
-    if answer.needed is None:
-        return f"No number of nodes like {answer.node} holds all {answer.wanted} pods."
-    needed = answer.needed
-    exact = "; fewer cannot" if needed.nodes == needed.at_least else f"; fewer than {needed.at_least} cannot"
-    lost = f" With {answer.spare} to lose: {needed.nodes + answer.spare}." if answer.spare else ""
-    return f"All {answer.wanted} pods need {needed.nodes} nodes like {answer.node}{exact}.{lost}"
+def _confidence(text: str) -> float:
+    from qos.errors import InputError
+    from qos.model.expectation import parse_value
+
+    try:
+        value = parse_value(text)
+    except ValueError:
+        value = -1.0
+    if not 0.5 <= value < 1:
+        raise InputError("is no confidence", field="--confidence", value=text, expected="50% to 99.9%")
+    return value
 
 
-def _amount(resource: str, value: int) -> str:
-    """CPUs to the thousandth, bytes in MiB to the tenth, pieces as they are."""
-    if resource == "cpu":
-        return f"{value / 1000:.3f}".rstrip("0").rstrip(".")
-    if resource in {"memory", "ephemeral-storage"} or resource.startswith("hugepages-"):
-        return f"{value / (1 << 20):.1f}Mi"
-    return str(value)
-
-
-def _fleet_text(fleet: FleetPlan) -> str:
-    have = (fleet.cpu_milli / 1000, fleet.memory_bytes / (1 << 30), float(fleet.gpus))
-    want = (
-        fleet.cpu_milli_wanted / 1000,
-        fleet.memory_bytes_wanted / (1 << 30),
-        fleet.gpu_milli_wanted / 1000,
-    )
-    got = (
-        fleet.cpu_milli_placed / 1000,
-        fleet.memory_bytes_placed / (1 << 30),
-        fleet.gpu_milli_placed / 1000,
-    )
-    rows = [
-        [
-            name,
-            *(f"{value:,.3f}" for value in (have[index], want[index], got[index])),
-            _percent(got[index], have[index]),
-        ]
-        for index, name in enumerate(("cpu", "memory GiB", "gpu"))
-    ]
-    table = text_table(["RESOURCE", "NODES HAVE", "PODS WANT", "PLACED", "ALLOCATED"], rows)
-    return f"{fleet.placed} of {fleet.pods} pods fit on the {fleet.nodes} nodes.\n\n{table}"
-
-
-def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.2f}%" if whole else "-"
+def _plain(value: object) -> object:
+    """Infinity is no JSON: null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if value in {float("inf"), float("-inf")} else value

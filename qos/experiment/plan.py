@@ -1,41 +1,34 @@
-"""Capacity plans: how many copies of a pod fit a class of node, and how many nodes a set needs."""
+"""Capacity plans: how many copies of some pods fit a cluster, and how many nodes a set needs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from qos.capacity.fit import NodesNeeded, copies, equal_nodes, kept_away, nodes_needed, packed_largest_first
-from qos.capacity.fleet import Fleet, Integers, amount, of_nodes
-from qos.capacity.openb import gpus, openb_demand, openb_fleet, resampled
-from qos.capacity.pack import SCORINGS, Scoring, pack
-from qos.errors import InputError
-from qos.experiment.admission import as_stored
-from qos.model.node import Node
-from qos.model.pod import Pod, ResourceList
+from qos.capacity.fit import NodesNeeded, copies, nodes_needed_for, packed_largest_first
+from qos.capacity.fleet import Fleet, Integers
+from qos.capacity.pack import Placement, Scoring, pack
+from qos.capacity.spread import hard_constraints
+from qos.experiment.plan_cluster import Cluster, pool_of
 from qos.model.qos_class import QOSClass
-from qos.model.quantity import Quantity
-from qos.policy.allocatable import node_allocatable
-from qos.policy.pod_resources import pod_requests
-from qos.policy.qos_class import classify
-from qos.scenario.manifest import Manifests
-from qos.scenario.openb import read_openb_nodes, read_openb_pods
 
-PODS: Final = "pods"
-MOST_PODS: Final = 1_000_000
-MOST_AMOUNT: Final = 2**56
-"""Larger amounts could pass 64 bits in the scheduler's scores: 64 PiB of memory."""
+MOST_TRIED: Final = 200_000
+"""So many pods are placed at most to find how many copies fit."""
+SELECTORS: Final = "node selectors or taints"
+SPREAD: Final = "spread constraints"
 
 
 @dataclass(frozen=True, slots=True)
 class SpecFit:
-    """One pod spec on a class of node.
+    """One pod spec on the cluster.
 
     Attributes:
-        copies_per_node: how many fit an empty node, beside the DaemonSets' pods.
+        copies_per_node: how many fit the first node it may lie on, were it empty but for DaemonSets' pods.
+        copies: how many fit all nodes beside what lies there, if nothing else came.
         binding: the resource that is full first, or what keeps the pod away.
         requests: thousandths of CPU, base units of all else, by the plan's resources.
     """
@@ -45,8 +38,36 @@ class SpecFit:
     replicas: int
     every_node: bool
     copies_per_node: int
+    copies: int
     binding: str
     requests: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetFit:
+    """How many times the whole set fits, its ratio kept, placed as the default scheduler does.
+
+    Attributes:
+        copies: whole sets, those planned included.
+        at_least: more may fit; only so many were tried.
+        binding: what the next pod lacks on most nodes.
+        spec: the pod that does not fit any more, "" where none was tried.
+    """
+
+    copies: int
+    at_least: bool
+    binding: str
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFit:
+    """Nodes of one pool: what they offer, and what the pods placed there request, by class."""
+
+    name: str
+    nodes: int
+    allocatable: tuple[int, ...]
+    requested: Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +75,14 @@ class CapacityPlan:
     """The answer.
 
     Attributes:
-        needed: None where a pod fits no node of this class; DaemonSets are on every node.
-        placed: of ``wanted`` pods (without the DaemonSets' own), on ``count`` nodes.
-        allocatable: over all ``count`` nodes, by resource.
-        requested: QoS class to what its placed pods request, by resource.
+        node: name of the class where there is one pool, else of none.
+        needed: nodes of the one class for all that is to be placed; None where a pod fits no node of it, or
+            where nodes differ or hold pods already.
+        placed: of ``wanted`` pods (without the DaemonSets' own).
+        packed: of them, where placed largest first on the fullest node that fits.
+        unplaced: what the pods left over lack on most nodes, and how many of them.
+        allocatable: over all nodes, by resource.
+        requested: QoS class to what its pods request, those that lay there included, by resource.
     """
 
     node: str
@@ -65,168 +90,165 @@ class CapacityPlan:
     spare: int
     resources: tuple[str, ...]
     specs: tuple[SpecFit, ...]
+    set: SetFit
     needed: NodesNeeded | None
     wanted: int
     placed: int
+    packed: int
+    unplaced: Mapping[str, int]
+    lying: int
     allocatable: tuple[int, ...]
-    requested: dict[str, tuple[int, ...]]
+    requested: Mapping[str, tuple[int, ...]]
+    pools: tuple[PoolFit, ...]
+
+    @property
+    def all_fit(self) -> bool:
+        """Whether every pod has a node."""
+        return max(self.placed, self.packed) == self.wanted
 
 
-@dataclass(frozen=True, slots=True)
-class FleetPlan:
-    """The openb pods on the openb nodes; CPU in thousandths, memory in bytes."""
-
-    nodes: int
-    pods: int
-    placed: int
-    cpu_milli: int
-    memory_bytes: int
-    cpu_milli_wanted: int
-    memory_bytes_wanted: int
-    cpu_milli_placed: int
-    memory_bytes_placed: int
-    gpus: int
-    gpu_milli_wanted: int
-    gpu_milli_placed: int
-
-
-def plan_capacity(manifests: Manifests, node: Node, *, count: int = 1, spare: int = 0) -> CapacityPlan:
-    """How the pods of some manifests fit ``count`` nodes like this one, and how many nodes they need.
+def plan_capacity(cluster: Cluster, *, spare: int = 0, scoring: Scoring = "least-allocated") -> CapacityPlan:
+    """How the pods of a cluster fit its nodes, and how many nodes they need.
 
     Args:
-        manifests: workloads with their replicas; a DaemonSet's pod is laid on every node first.
-        node: the class.
-        count: nodes there are.
+        cluster: nodes, what lies there, and what is to be placed.
         spare: nodes to be had beyond those needed.
-
-    Raises:
-        InputError: no pods, too many, an amount out of range, or a node whose threshold is no quantity.
+        scoring: which node is taken of those that fit.
     """
-    sourced = manifests.pods
-    wanted = sum(each.replicas for each in sourced if not each.per_node)
-    if not sourced or wanted > MOST_PODS:
-        raise InputError(f"there are {wanted} pods to plan", expected=f"1 to {MOST_PODS}")
-    pods = as_stored([each.pod for each in sourced], manifests.limit_ranges)
-    fleet, table = _arrays(node, pods)
-    kept = [kept_away(pod, node, every_node=each.per_node) for pod, each in zip(pods, sourced, strict=True)]
-    daemons = np.array([each.per_node and not why for each, why in zip(sourced, kept, strict=True)])
-    taken = table[daemons].sum(axis=0)
-    free = fleet.allocatable[0] - taken
-    classes = [str(classify(pod).qos_class.value) for pod in pods]
+    kinds = cluster.replicas()
+    placement = pack(cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used)
+    packed = placement.placed
+    one_class = len(cluster.fleet.class_names) == 1 and bool(cluster.allowed.all(axis=1).any())
+    if packed < len(kinds) and one_class and not _spreads(cluster):
+        packed = max(packed, _packed(cluster, kinds))
     specs = tuple(
-        _spec_fit(
-            each.owner_name or pod.name, class_, each.replicas, each.per_node, why, row, free, fleet.resources
-        )
-        for pod, each, class_, why, row in zip(pods, sourced, classes, kept, table, strict=True)
-    )
-    may = np.array([not each.per_node and not why for each, why in zip(sourced, kept, strict=True)])
-    replicas = np.array([each.replicas for each in sourced], dtype=np.int64)
-    kind = np.repeat(np.arange(len(pods)), np.where(may, replicas, 0))
-    class_of_node = Fleet(fleet.names, fleet.resources, np.maximum(free, 0)[None, :])
-    held = bool((free >= 0).all()) and all(
-        each.per_node or not why for each, why in zip(sourced, kept, strict=True)
-    )
-    needed = nodes_needed(table[kind], class_of_node) if held else None
-    placement = packed_largest_first(table[kind], equal_nodes(class_of_node, count))
-    lie = np.where(daemons, count, np.bincount(kind[placement.node >= 0], minlength=len(pods)))
+        _spec_fit(cluster, kind) for kind, spec in enumerate(cluster.specs)
+        if spec.replicas or spec.every_node or not spec.pod.spec.node_name
+    )  # fmt: skip
     return CapacityPlan(
-        node.name, count, spare, fleet.resources, specs, needed, wanted, placement.placed,
-        tuple((fleet.allocatable[0] * count).tolist()),
-        _by_class(classes, table, lie),
+        node=cluster.nodes[0].name if len(cluster.nodes) == 1 else _class_name(cluster),
+        count=len(cluster.nodes), spare=spare, resources=cluster.fleet.resources, specs=specs,
+        set=set_fit(cluster, scoring), needed=_needed(cluster) if one_class else None,
+        wanted=len(kinds), placed=placement.placed, packed=packed,
+        unplaced=unplaced_by_reason(cluster.fleet, placement), lying=len(cluster.lying),
+        allocatable=tuple(cluster.fleet.allocatable.sum(axis=0).tolist()),
+        requested=_by_class(cluster, kinds, placement, np.ones(len(cluster.nodes), dtype=np.bool_)),
+        pools=_pools(cluster, kinds, placement),
     )  # fmt: skip
 
 
-def plan_openb(
-    nodes_file: str, pods_file: str, *, scoring: str, seed: int = 0, load: int | None = None
-) -> FleetPlan:
-    """The openb pods packed on the openb nodes.
-
-    Args:
-        nodes_file: the node table.
-        pods_file: the pod table.
-        scoring: one of qos.capacity.pack.SCORINGS.
-        seed: of the random order and the random scoring.
-        load: resample the pods until they want this percentage of the GPUs; None: the list as it stands.
-
-    Raises:
-        InputError: a table is unreadable, or there is no such scoring.
-    """
-    if scoring not in SCORINGS:
-        raise InputError("is no scoring", field="--scoring", value=scoring, expected=", ".join(SCORINGS))
-    chosen: Scoring = SCORINGS[SCORINGS.index(scoring)]
-    fleet = openb_fleet(read_openb_nodes(nodes_file))
-    demand = openb_demand(read_openb_pods(pods_file), fleet)
-    if load is not None and len(demand.names):
-        demand = resampled(demand, fleet, load, seed)
-    placement = pack(fleet, demand, chosen, seed=seed)
-    lie = placement.node >= 0
-    wanted = demand.device_count * demand.device_milli
-    asked, got = demand.requests.sum(axis=0).tolist(), demand.requests[lie].sum(axis=0).tolist()
-    return FleetPlan(
-        nodes=len(fleet.names),
-        pods=len(demand.names),
-        placed=placement.placed,
-        cpu_milli=fleet.total("cpu"),
-        memory_bytes=fleet.total("memory"),
-        cpu_milli_wanted=asked[0],
-        memory_bytes_wanted=asked[1],
-        cpu_milli_placed=got[0],
-        memory_bytes_placed=got[1],
-        gpus=gpus(fleet),
-        gpu_milli_wanted=int(wanted.sum()),
-        gpu_milli_placed=int(wanted[lie].sum()),
-    )
+def reason_of(fleet: Fleet, lacking: int) -> str:
+    """The word for what :attr:`Placement.lacking` tells."""
+    return (*fleet.resources, "shareable devices", SELECTORS, SPREAD)[lacking]
 
 
-def _arrays(node: Node, pods: Sequence[Pod]) -> tuple[Fleet, Integers]:
-    """The node as a fleet of one, and what each pod requests of its resources."""
-    requests = [pod_requests(pod) for pod in pods]
-    others = {name for each in requests for name in each} - {"cpu", "memory", PODS}
-    resources = ("cpu", "memory", PODS, *sorted(others))
-    fleet = of_nodes([(node, _checked(_allocatable(node), node.name))], resources)
-    rows = [_row(each, resources, pod) for each, pod in zip(requests, pods, strict=True)]
-    return fleet, np.array(rows, dtype=np.int64)
+def unplaced_by_reason(fleet: Fleet, placement: Placement) -> dict[str, int]:
+    """What pods without a node lacked on most nodes, and how many of them, the most frequent first."""
+    counts = Counter(placement.lacking[placement.node < 0].tolist())
+    return {reason_of(fleet, lacking): count for lacking, count in counts.most_common()}
 
 
-def _by_class(classes: Sequence[str], table: Integers, lie: Integers) -> dict[str, tuple[int, ...]]:
-    """What each QoS class requests of every resource, where ``lie`` pods of each spec are placed."""
-    all_ = table * lie[:, None]
-    return {
-        each.value: tuple(all_[np.array([class_ == each.value for class_ in classes])].sum(axis=0).tolist())
-        for each in QOSClass
-    }
+def set_fit(cluster: Cluster, scoring: Scoring = "least-allocated") -> SetFit:
+    """How many sets fit: set after set is placed until a pod finds no node."""
+    one = cluster.replicas()
+    if not len(one):
+        return SetFit(0, False, "", "")
+    rows = cluster.table[one].sum(axis=0, dtype=np.float64)
+    free = cluster.free.sum(axis=0, dtype=np.float64)
+    bound = int(min((free[i] // rows[i] for i in range(len(rows)) if rows[i] > 0), default=0)) + 1
+    tried = max(1, min(bound, MOST_TRIED // len(one) or 1))
+    many = np.tile(one, tried)
+    placement = pack(cluster.fleet, cluster.demand(many), scoring, used=cluster.used)
+    left_over = np.flatnonzero(placement.node < 0)
+    if not len(left_over):
+        return SetFit(tried, tried < bound, "", "")
+    first = int(left_over[0])
+    binding = reason_of(cluster.fleet, int(placement.lacking[first]))
+    return SetFit(first // len(one), False, binding, cluster.specs[int(many[first])].name)
 
 
-def _spec_fit(
-    name: str, class_: str, replicas: int, every_node: bool, why: str, row: Integers, free: Integers,
-    resources: Sequence[str],
-) -> SpecFit:  # fmt: skip
-    fits, binding = copies(free + row * (every_node and not why), row)
-    requests = tuple(row.tolist())
+def _packed(cluster: Cluster, kinds: Integers) -> int:
+    """How many lie when the largest go first, each on the fullest node that fits; DaemonSets were first."""
+    may = np.array([bool(cluster.may_lie(int(kind)).all()) for kind in range(len(cluster.specs))])
+    if cluster.lying and not all(cluster.specs[kind].every_node for kind, _ in cluster.lying):
+        return 0
+    taken = cluster.used[0]
+    fleet = Fleet(cluster.fleet.names, cluster.fleet.resources, cluster.fleet.allocatable - taken)
+    if (fleet.allocatable < 0).any():
+        return 0
+    return packed_largest_first(cluster.table[kinds[may[kinds]]], fleet).placed
+
+
+def _needed(cluster: Cluster) -> NodesNeeded | None:
+    """Nodes of the one class for all, DaemonSets on each; None where something does not fit it."""
+    if any(not cluster.specs[kind].every_node for kind, _ in cluster.lying):
+        return None
+    if any(cluster.why_not(kind) for kind in range(len(cluster.specs))):
+        return None
+    free = (cluster.fleet.allocatable - cluster.used)[:1]
+    if (free < 0).any():
+        return None
+    counts = np.array([spec.replicas for spec in cluster.specs], dtype=np.int64)
+    return nodes_needed_for(cluster.table, counts, Fleet(("node",), cluster.fleet.resources, free))
+
+
+def _spreads(cluster: Cluster) -> bool:
+    return any(hard_constraints(spec.pod) for spec in cluster.specs if spec.replicas)
+
+
+def _class_name(cluster: Cluster) -> str:
+    pools = {pool_of(node) for node in cluster.nodes}
+    names = {node.name.rpartition("-")[0] for node in cluster.nodes}
+    if len(pools) == 1 and len(names) == 1:
+        return names.pop()
+    return pools.pop() if len(pools) == 1 else ""
+
+
+def _spec_fit(cluster: Cluster, kind: int) -> SpecFit:
+    spec, row, may = cluster.specs[kind], cluster.table[kind], cluster.may_lie(kind)
+    why = cluster.why_not(kind)
+    per_node, total, binding = 0, 0, why
+    if not why:
+        first = int(np.flatnonzero(may)[0])
+        daemons = [each for each, node in cluster.lying if node == first and cluster.specs[each].every_node]
+        taken = cluster.table[[each for each in daemons if each != kind]].sum(axis=0)
+        per_node, index = copies(cluster.fleet.allocatable[first] - taken, row)
+        binding = cluster.fleet.resources[index]
+        wanted = row > 0
+        total = int((cluster.free[may][:, wanted] // row[wanted]).min(axis=1).sum())
     return SpecFit(
-        name, class_, replicas, every_node, 0 if why else fits, why or resources[binding], requests
-    )
+        spec.name, spec.qos_class, spec.replicas or int(may.sum()) * spec.every_node or 1, spec.every_node,
+        per_node, total, binding, tuple(row.tolist()),
+    )  # fmt: skip
 
 
-def _allocatable(node: Node) -> ResourceList:
-    try:
-        found = node_allocatable(node)
-    except ValueError as error:
-        raise InputError(f"node {node.name}: {error}", expected="a quantity or a percentage") from None
-    return {PODS: Quantity.from_int(node.kubelet.max_pods), **found}
+def _by_class(
+    cluster: Cluster, kinds: Integers, placement: Placement, on: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> dict[str, tuple[int, ...]]:
+    """What each QoS class requests of every resource on some of the nodes."""
+    lies = (placement.node >= 0) & on[placement.node]
+    counts = np.bincount(kinds[lies], minlength=len(cluster.specs))
+    there = [kind for kind, node in cluster.lying if on[node]]
+    counts = counts + np.bincount(np.array(there, dtype=np.int64), minlength=len(cluster.specs))
+    table = cluster.table * counts[:, None]
+    classes = [spec.qos_class for spec in cluster.specs]
+    return {
+        each.value: tuple(
+            table[np.array([name == each.value for name in classes])].sum(axis=0).tolist()
+        )
+        for each in QOSClass
+    }  # fmt: skip
 
 
-def _checked(resources: ResourceList, whose: str) -> ResourceList:
-    for name in resources:
-        if amount(resources, name) > MOST_AMOUNT:
-            raise InputError(
-                f"{whose}: more {name} than can be counted",
-                value=str(resources[name]),
-                expected="at most 64Pi",
+def _pools(cluster: Cluster, kinds: Integers, placement: Placement) -> tuple[PoolFit, ...]:
+    names: Sequence[str] = [pool_of(node) for node in cluster.nodes]
+    found = []
+    for name in sorted(set(names)):
+        on = np.array([each == name for each in names])
+        found.append(
+            PoolFit(
+                name, int(on.sum()), tuple(cluster.fleet.allocatable[on].sum(axis=0).tolist()),
+                _by_class(cluster, kinds, placement, on),
             )
-    return resources
-
-
-def _row(requests: ResourceList, resources: Sequence[str], pod: Pod) -> list[int]:
-    _checked(requests, pod.name)
-    return [1 if name == PODS else amount(requests, name) for name in resources]
+        )  # fmt: skip
+    return tuple(found)

@@ -139,6 +139,9 @@ class TopologySpreadConstraint(ApiObject):
     topology_key: str = ""
     when_unsatisfiable: str = "DoNotSchedule"
     label_selector: dict[str, Any] | None = None
+    min_domains: int | None = None
+    node_taints_policy: str = "Ignore"
+    node_affinity_policy: str = "Honor"
 
 
 class PodSpec(ApiObject):

@@ -132,6 +132,35 @@ def load_scenario(
         return _resolved(document, scenario, policy_documents, overrides)
 
 
+def scenario_parts(
+    path: str | os.PathLike[str], stdin: BinaryIO | None = None
+) -> tuple[tuple[Node, ...], Manifests]:
+    """The nodes and the workloads of a scenario's file, replicas not expanded.
+
+    Raises:
+        InputError: something is wrong; InputErrors where several things are.
+    """
+    document, _ = _read(path, stdin)
+    spec = validate(ScenarioDocument, document.data, document).spec
+    return scenario_nodes(document, spec.nodes, ("spec", "nodes")), _manifests(document, spec)
+
+
+def scenario_workloads(path: str | os.PathLike[str], pods: Sequence[Pod]) -> tuple[dict[str, Workload], ...]:
+    """What the containers of any pods want, by the workloads of a scenario's file: container → workload.
+
+    Raises:
+        InputError: a selector matches none of the pods, or something else is wrong.
+    """
+    document, _ = _read(path, None)
+    spec = validate(ScenarioDocument, document.data, document).spec
+    bound = bind(document, spec.workloads, pods)
+    workloads = [_plain(document, number, each) for number, each in enumerate(bound.workloads)]
+    return tuple(
+        {container: workloads[index] for container, index in containers.items()}
+        for containers in bound.containers
+    )
+
+
 def _resolved(
     document: Document,
     scenario: ScenarioDocument,

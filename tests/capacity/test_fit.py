@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qos.capacity.fit import copies, kept_away, nodes_needed
+from qos.capacity.fit import copies, kept_away, largest_first, nodes_needed
 from qos.capacity.fleet import Demand, Fleet
 from qos.capacity.pack import SCORINGS, pack
 from qos.model.node import Node
@@ -83,6 +83,30 @@ def test_nodes_needed_is_enough_and_never_below_the_sum(
     assert needed.at_least <= needed.nodes <= len(pods)
     for column, offer in enumerate(node):
         assert needed.at_least * offer >= sum(pod[column] for pod in pods)
+
+
+@given(
+    node=st.tuples(st.integers(9, 12), st.integers(9, 12)),
+    kinds=st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 15)), min_size=1, max_size=5
+    ),
+)
+def test_nodes_opened_by_state_are_those_opened_pod_by_pod(
+    node: tuple[int, int], kinds: list[tuple[int, int, int]]
+) -> None:
+    """Moving equal nodes together gives what placing each pod, largest first, on the fullest node gives."""
+    pods = np.array([kind[:2] for kind in kinds for _ in range(kind[2])], dtype=np.int64)
+    needed = nodes_needed(pods, _fleet([node]))
+    assert needed is not None
+    ordered = pods[largest_first(pods, np.array(node))]
+    for count in (needed.nodes, max(0, needed.nodes - 1)):
+        if not count:
+            continue
+        placed = pack(_fleet([node] * count), Demand.simple(ordered, count), "best-fit").placed
+        if count < needed.nodes and len(np.unique(pods, axis=0)) == 1:
+            assert placed < len(pods)
+        elif count == needed.nodes:
+            assert placed == len(pods)
 
 
 def test_nodes_needed_known_values() -> None:

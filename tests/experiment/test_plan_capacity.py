@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from qos.cli.app import app
 from qos.experiment.plan import CapacityPlan, plan_capacity
+from qos.experiment.plan_cluster import cluster_of, numbered
 from qos.scenario.manifest import read_manifests
 from qos.scenario.nodes import read_node
 
@@ -69,7 +70,7 @@ def _plan(folder: Path, manifests: str, count: int = 1) -> CapacityPlan:
     _files(folder, manifests)
     read = read_manifests([folder / "pods.yaml"])
     assert not read.errors
-    return plan_capacity(read, read_node(folder / "node.yaml"), count=count)
+    return plan_capacity(cluster_of(read, numbered(read_node(folder / "node.yaml"), count)))
 
 
 @pytest.mark.parametrize(("runtime", "copies", "nodes"), [("runc", 8, 2), ("kata", 4, 3)])
@@ -100,3 +101,79 @@ def test_the_command_answers_in_a_sentence_within_80_columns(tmp_path: Path) -> 
     enough = CliRunner().invoke(app, [*arguments, "--count", "2", "-o", "json"])
     assert enough.exit_code == 0
     assert json.loads(enough.stdout)["needed"] == {"nodes": 2, "at_least": 2}
+
+
+ZONES = """
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: spread}
+spec:
+  replicas: 6
+  selector: {matchLabels: {app: spread}}
+  template:
+    metadata: {labels: {app: spread}}
+    spec:
+      topologySpreadConstraints:
+        - {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule,
+           labelSelector: {matchLabels: {app: spread}}}
+      containers: [{name: c, image: x, resources: {requests: {cpu: 500m, memory: 64Mi}}}]
+"""
+
+
+def _node(name: str, zone: str, cpu: str) -> str:
+    return (
+        f"---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}, labels: "
+        f"{{topology.kubernetes.io/zone: {zone}}}}}\n"
+        f"status: {{capacity: {{cpu: '{cpu}', memory: 8Gi}}, allocatable: {{cpu: '{cpu}', memory: 8Gi}}}}\n"
+    )
+
+
+def test_zones_keep_pods_even_though_one_has_room(tmp_path: Path) -> None:
+    """Zone a holds one pod of 500m, zone b sixteen: with maxSkew 1 three of six fit, for the constraint."""
+    file = tmp_path / "all.yaml"
+    file.write_text(ZONES + _node("a", "a", "500m") + _node("b", "b", "8"))
+    read = read_manifests([file])
+    plan = plan_capacity(cluster_of(read, read.nodes))
+    assert (plan.placed, plan.unplaced) == (3, {"cpu": 3})
+    assert plan.pools[0].requested["Burstable"][0] + plan.pools[1].requested["Burstable"][0] == 1500
+
+
+def test_pods_of_a_live_dump_lie_where_they_are(tmp_path: Path) -> None:
+    """A running pod takes its room first, one that ended none, and a pending one is placed beside it."""
+    pods = "".join(
+        f"---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n"
+        f"spec: {{{where}containers: [{{name: c, image: x, resources: {{requests: {{cpu: 500m}}}}}}]}}\n"
+        f"status: {{phase: {phase}}}\n"
+        for name, where, phase in (
+            ("runs", "nodeName: a, ", "Running"),
+            ("ended", "nodeName: a, ", "Succeeded"),
+            ("waits", "", "Pending"),
+        )
+    )
+    file = tmp_path / "dump.yaml"
+    file.write_text(pods + _node("a", "a", "1"))
+    shown = CliRunner().invoke(app, ["plan", "-f", str(file), "-o", "json"])
+    plan = json.loads(shown.stdout)
+    assert (shown.exit_code, plan["lying"], plan["placed"], plan["wanted"]) == (0, 1, 1, 1)
+    assert plan["requested"]["Burstable"][0] == 1000
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("version", ["nri-1_31", "nri-1_33"])
+def test_a_real_dump_is_planned_with_a_workload_beside_it(
+    shared_dir: Path, tmp_path: Path, version: str
+) -> None:
+    """Nodes and pods of a live one-node cluster: what lies there is counted, ten more pods are placed."""
+    folder = shared_dir / "data" / "metrics-dumps" / version
+    more = tmp_path / "web.yaml"
+    more.write_text(WEB.replace("RUNTIME", "runc"))
+    read = read_manifests([folder / "nodes.yaml", folder / "pods.yaml", more])
+    assert not read.errors
+    plan = plan_capacity(cluster_of(read, read.nodes))
+    running = [each for each in read.pods if each.owner_kind == "Pod" and each.pod.spec.node_name]
+    assert plan.lying == len(
+        [each for each in running if each.pod.status.phase not in {"Succeeded", "Failed"}]
+    )
+    assert plan.wanted >= 9
+    assert sum(row[2] for row in plan.requested.values()) == plan.lying + plan.placed
