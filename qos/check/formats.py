@@ -38,7 +38,9 @@ _OWN_RULES: Final = {
 def to_text(outcomes: Sequence[Outcome]) -> str:
     """For a terminal: failures first in full, then one line a suite, then the count."""
     outcomes = legible(outcomes)
-    lines = [_failure(group) for group in _by_promise(outcomes) if any(outcome.failed for outcome in group)]
+    lines = [
+        failure_text(group) for group in _by_promise(outcomes) if any(outcome.failed for outcome in group)
+    ]
     for status, word in (("improved", "better"), ("noted", "note  ")):
         lines += [f"{word} {o.title}: {o.name}: {o.message}" for o in outcomes if o.status == status]
     lines += [_suite_line(suite, group) for suite, group in _grouped(outcomes, lambda one: one.suite)]
@@ -56,7 +58,7 @@ def _by_promise(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     return list(groups.values())
 
 
-def _failure(group: Sequence[Outcome]) -> str:
+def failure_text(group: Sequence[Outcome]) -> str:
     """A failed promise: why, the fix, the versions in which it breaks and holds, and where it stands."""
     first = next(outcome for outcome in group if outcome.failed)
     lines = [f"FAILED {first.suite}: {first.name}", first.message]

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from qos.check.outcome import Outcome
     from qos.experiment.check import CheckOptions
 
+Profiles = Annotated[
+    str | None,
+    typer.Option(help="Versions to judge under: 1.33..1.37 or 1.35,1.36; one with --rules.", metavar="A..B"),
+]
+Runtimes = Annotated[str | None, typer.Option(help="Runtimes to judge under.", metavar="runc-1.2,...")]
+Kernels = Annotated[str | None, typer.Option(help="Kernels to judge under.", metavar="6.1,...")]
+
 
 class Output(StrEnum):
     """Formats of `qos test`."""
@@ -50,16 +57,9 @@ def test(
         str | None,
         typer.Option(metavar="FILE", help="With --rules: a v1 Node; else the input's, or a small one."),
     ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            help="Versions to judge under: 1.33..1.37 or 1.35,1.36; one with --rules.", metavar="A..B"
-        ),
-    ] = None,
-    runtime: Annotated[
-        str | None, typer.Option(help="Runtimes to judge under.", metavar="runc-1.2,...")
-    ] = None,
-    kernel: Annotated[str | None, typer.Option(help="Kernels to judge under.", metavar="6.1,...")] = None,
+    profile: Profiles = None,
+    runtime: Runtimes = None,
+    kernel: Kernels = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 is one a core.", min=0)] = 0,
 ) -> None:
     """Test policies: run scenarios and judge their `expect:` blocks and baselines; --rules judges manifests.

@@ -15,6 +15,7 @@ from qos.check.outcome import Outcome, of_verdicts
 from qos.errors import InputError, SourceRef
 from qos.experiment.matrix import under
 from qos.experiment.simulate import load, simulate
+from qos.model.expectation import Expectation
 from qos.model.sample import Recording
 from qos.record.store import write_text
 from qos.record.summarize import summarize
@@ -98,21 +99,31 @@ def check_scenario(path: str, options: CheckOptions) -> list[Outcome]:
 
 def judge(scenario: Scenario, options: CheckOptions) -> list[Outcome]:
     """As :func:`check_scenario`, of a scenario that was loaded."""
+    runs = runs_of(scenario, options)
+    return promises(scenario, runs) + against_baseline(scenario, runs, options)
+
+
+def runs_of(scenario: Scenario, options: CheckOptions) -> list[Recording]:
+    """The scenario under all its policies, with several seeds where chance has a part."""
     count = options.seeds if is_random(scenario) else 1
-    runs = [run for seed in range(count) for run in simulate(scenario, seed=scenario.seed + seed)]
-    outcomes = promises(scenario, runs)
-    if options.baseline is not None:
-        outcomes += _against_baseline(
-            scenario, runs, options.baseline / f"{scenario.name}.json", options.accept
-        )
-    return outcomes
+    return [run for seed in range(count) for run in simulate(scenario, seed=scenario.seed + seed)]
 
 
-def promises(scenario: Scenario, runs: Sequence[Recording]) -> list[Outcome]:
-    """One outcome a promise, policy and subject; each knows the line it stands on."""
+def promises(
+    scenario: Scenario,
+    runs: Sequence[Recording],
+    expect: Sequence[tuple[Expectation, SourceRef]] | None = None,
+) -> list[Outcome]:
+    """One outcome a promise, policy and subject; each knows the line it stands on.
+
+    Args:
+        scenario: whose promises they are.
+        runs: as :func:`runs_of` gives them.
+        expect: some of its promises; None: all.
+    """
     return [
         outcome
-        for expectation, source in scenario.expect
+        for expectation, source in (scenario.expect if expect is None else expect)
         for outcome in of_verdicts(scenario.name, evaluate([expectation], runs), source)
     ]
 
@@ -125,11 +136,18 @@ def is_random(scenario: Scenario) -> bool:
     )
 
 
-def _against_baseline(
-    scenario: Scenario, runs: Sequence[Recording], path: Path, accept: bool
-) -> list[Outcome]:
+def against_baseline(scenario: Scenario, runs: Sequence[Recording], options: CheckOptions) -> list[Outcome]:
+    """The figures against the committed ones, or written anew; empty where no folder was named.
+
+    Raises:
+        InputError: the committed file is malformed.
+        qos.errors.RecordingError: it cannot be written.
+    """
+    if options.baseline is None:
+        return []
+    path = options.baseline / f"{scenario.name}.json"
     now = figures([summarize(run) for run in runs])
-    if accept:
+    if options.accept:
         write_text(path, to_text(now))
         return [Outcome(scenario.name, f"baseline written: {path.name}", "passed", "", "baseline")]
     source = SourceRef(str(path), 1)
