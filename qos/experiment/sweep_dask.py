@@ -80,7 +80,7 @@ def _results(client: Any, tasks: Sequence[Task]) -> Iterator[StoredRun]:
     waiting = iter(tasks)
     scenarios: dict[bytes, Any] = {}
     futures: set[Any] = set()
-    finished: Any = as_completed()  # type: ignore[no-untyped-call]
+    finished: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
 
     def hand_over(count: int) -> None:
         for _, task in zip(range(count), waiting, strict=False):

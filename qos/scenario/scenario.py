@@ -210,7 +210,7 @@ def _bound(
 
 
 def _read(
-    path: str | os.PathLike[str], stdin: BinaryIO | None, overrides: Sequence[Override]
+    path: str | os.PathLike[str], stdin: BinaryIO | None, overrides: Sequence[Override] = ()
 ) -> tuple[Document, list[SourcedPolicy]]:
     """The one Scenario document of a file, and its QoSPolicy documents."""
     scenarios: list[Document] = []
@@ -278,7 +278,7 @@ def _check_expectations(document: Document, spec: ScenarioSpec) -> None:
                 raise error_at(document, path, "is not in this scenario", expected, value=value)
 
 
-def _manifests(document: Document, spec: ScenarioSpec, overrides: Sequence[Override]) -> Manifests:
+def _manifests(document: Document, spec: ScenarioSpec, overrides: Sequence[Override] = ()) -> Manifests:
     """The pods of ``manifests:`` and ``pods:``, admitted with all objects of both."""
     inline = [
         Document(item, document.locate(("spec", "pods", index)), document.marks, path=("spec", "pods", index))
