@@ -28,10 +28,13 @@ def cpu_demand(workload: Workload, seed: int, cgroup: CgroupName, starts: int) -
     """
     from enforcer.load import CpuDemand
     from qos.simulate.demand import demand_of, seed_of
+    from qos.simulate.step_draw import key_of
 
     if workload.cpu is None:
         return None
-    demand = demand_of(workload.cpu, seed_of(seed, cgroup, starts), fluid_period=0.0)
+    demand = demand_of(
+        workload.cpu, seed_of(seed, cgroup, starts), fluid_period=0.0, key=key_of(seed, cgroup, starts)
+    )
     return CpuDemand(_KINDS.get(workload.cpu.shape, "work"), demand.threads, demand.feed)
 
 

@@ -149,6 +149,47 @@ class Batch(OwnObject):
     start: Duration = 0.0
 
 
+class Random(OwnObject):
+    """A rate of work drawn anew every ``every``: uniform from ``low`` to ``high`` CPUs while on, 0 while off.
+
+    It stays on for ``on_for`` and off for ``off_for`` on average (a Markov chain); always on where both are
+    left out. Both kernels draw the same numbers, whatever the policy, the node or the number of threads.
+    """
+
+    shape: Literal["random"] = "random"
+    low: Quantity = Quantity.parse("0")
+    high: Quantity
+    every: Annotated[Duration, Field(gt=0)] = 1.0
+    on_for: Annotated[Duration, Field(gt=0)] | None = None
+    off_for: Annotated[Duration, Field(gt=0)] | None = None
+    threads: Threads | None = None
+    period: Annotated[Duration, Field(gt=0)] = 0.01
+
+    @model_validator(mode="after")
+    def _in_reach(self) -> Self:
+        if self.low > self.high or self.low.nano < 0:
+            msg = "low must be from 0 to high"
+            raise ValueError(msg)
+        if (self.on_for is None) != (self.off_for is None):
+            msg = "onFor and offFor must be set together"
+            raise ValueError(msg)
+        if min(self.on_for or self.every, self.off_for or self.every) < self.every:
+            msg = "onFor and offFor must be at least every"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def chances(self) -> tuple[float, float, float]:
+        """The chance of an on draw to stay on, of an off one to go on, and the part of time that it is on."""
+        if self.on_for is None or self.off_for is None:
+            return 1.0, 1.0, 1.0
+        return (
+            1.0 - self.every / self.on_for,
+            self.every / self.off_for,
+            self.on_for / (self.on_for + self.off_for),
+        )
+
+
 class Trace(OwnObject):
     """A rate of work read from a file: CSV or Parquet with a time and a value column.
 
@@ -168,7 +209,8 @@ class Trace(OwnObject):
 
 
 CpuShape = Annotated[
-    Spin | Constant | Curve | Periodic | OnOff | Requests | Batch | Trace, Field(discriminator="shape")
+    Spin | Constant | Curve | Periodic | OnOff | Requests | Batch | Random | Trace,
+    Field(discriminator="shape"),
 ]
 
 

@@ -18,9 +18,22 @@ from numpy.typing import NDArray
 
 from qos.model.cgroup import CgroupName
 from qos.model.quantity import Quantity
-from qos.model.workload import Batch, Constant, CpuShape, Curve, OnOff, Periodic, Point, Requests, Spin, Trace
+from qos.model.workload import (
+    Batch,
+    Constant,
+    CpuShape,
+    Curve,
+    OnOff,
+    Periodic,
+    Point,
+    Random,
+    Requests,
+    Spin,
+    Trace,
+)  # fmt: skip
 from qos.simulate.layout import BATCH, RATE, REQUESTS, SPIN, WORK
 from qos.simulate.polygon import Polygon
+from qos.simulate.step_draw import UNIT, draw_levels, halves, starts_on, threshold
 
 Floats = NDArray[np.float64]
 Feed = Iterator[tuple[Floats, Floats]]
@@ -54,13 +67,14 @@ def seed_of(seed: int, cgroup: CgroupName, starts: int) -> np.random.SeedSequenc
     return np.random.SeedSequence([seed, starts, *(int(word) for word in words)])
 
 
-def demand_of(shape: CpuShape, seeds: np.random.SeedSequence, fluid_period: float) -> Demand:
+def demand_of(shape: CpuShape, seeds: np.random.SeedSequence, fluid_period: float, key: int = 0) -> Demand:
     """The demand of a CPU shape, its times counted from the start of the workload.
 
     Args:
         shape: the shape.
         seeds: seed of this leaf; arrivals and costs draw from streams of their own.
         fluid_period: work submitted every this many seconds or more often is a steady rate.
+        key: of this leaf's draws (``step_draw.key_of``).
     """
     if isinstance(shape, Spin):
         ends = [] if shape.stop is None else [shape.stop]
@@ -74,6 +88,11 @@ def demand_of(shape: CpuShape, seeds: np.random.SeedSequence, fluid_period: floa
         return Demand(BATCH, shape.threads, job)
     if isinstance(shape, Requests):
         return Demand(REQUESTS, shape.workers, _requests(shape, seeds))
+    if isinstance(shape, Random):
+        feed = random_levels(shape, key)
+        steady = shape.period <= fluid_period
+        most = shape.threads or max(1, math.ceil(number(shape.high) - 1e-9))
+        return Demand(RATE if steady else WORK, most, feed if steady else _split(feed, shape))
     polygon = rate_polygon(shape)
     threads = shape.threads or max(1, math.ceil(float(polygon.values.max()) - 1e-9))
     if shape.period <= fluid_period:
@@ -101,6 +120,28 @@ def curve_polygon(points: tuple[Point, ...], *, repeat: bool = False) -> Polygon
     """Points of a document as a polygon."""
     times = np.array([point.at for point in points], dtype=np.float64)
     return Polygon(times, np.array([max(number(point.value), 0.0) for point in points]), repeat)
+
+
+def random_levels(shape: Random, key: int) -> Feed:
+    """The drawn rates from the start on, one each ``every`` seconds."""
+    key0, key1 = halves(key)
+    stay, go, part = (np.uint32(threshold(chance)) for chance in shape.chances)
+    low, high = number(shape.low), number(shape.high)
+    first, on = 0, starts_on(key0, key1, part)
+    while True:
+        levels = np.empty(CHUNK)
+        on = draw_levels(key0, key1, stay, go, low, (high - low) * UNIT, first, on, levels)
+        yield shape.every * np.arange(first, first + CHUNK, dtype=np.float64), levels
+        first += CHUNK
+
+
+def _split(feed: Feed, shape: Random) -> Feed:
+    """Rates as pieces of work, submitted by the period."""
+    pieces = max(1, round(shape.every / shape.period))
+    offsets = shape.every / pieces * np.arange(pieces)
+    for times, levels in feed:
+        at: Floats = np.add.outer(times, offsets).ravel()
+        yield at, np.repeat(levels * shape.every / pieces, pieces)
 
 
 def _every(period: float, offset: float, piece: float) -> Feed:

@@ -30,6 +30,7 @@ from qos.simulate.pids import allowed_tasks
 from qos.simulate.pools import KEPT_FIELDS, pools_of
 from qos.simulate.serve import stop
 from qos.simulate.sources import Sources
+from qos.simulate.step_draw import key_of
 from qos.simulate.tree import index_of, link, link_memory, order, set_cpu, set_memory
 
 _ROOM: Final = 8192
@@ -158,7 +159,10 @@ class SimKernel:
         if workload.memory and workload.memory.cache:
             self._groups[node]["active"] = workload.memory.cache.active
         if workload.cpu is not None:
-            demand = demand_of(workload.cpu, seed_of(self._seed, cgroup, starts), self._fluid_period)
+            demand = demand_of(
+                workload.cpu, seed_of(self._seed, cgroup, starts), self._fluid_period,
+                key_of(self._seed, cgroup, starts),
+            )  # fmt: skip
             if workload.tasks is not None:
                 demand = replace(demand, threads=min(demand.threads, tasks))
             self._sources.start(cgroup, node, demand, now)
