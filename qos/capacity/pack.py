@@ -77,6 +77,7 @@ def pack(
     seed: int = 0,
     percentage_of_nodes_to_score: int = 0,
     used: Integers | None = None,
+    until_full: bool = False,
 ) -> Placement:
     """Place pods one after another in the order given.
 
@@ -87,6 +88,7 @@ def pack(
         seed: of ``random``.
         percentage_of_nodes_to_score: as in KubeSchedulerConfiguration; 0: by size, 100: all.
         used: (N, R) what lies on the nodes already.
+        until_full: stop at the first pod that finds no node; the rest is left unplaced.
 
     Two pods of 1 CPU on two nodes of 2 CPUs spread under least-allocated and share under most-allocated.
     """
@@ -98,7 +100,16 @@ def pack(
     found = [fleet.resources.index(name) for name in _SCORED if name in fleet.resources]
     wanted = nodes_to_find(len(fleet.names), percentage_of_nodes_to_score)
     spread = spread_state(demand.spread, len(demand.requests))
-    _pack(pods, state, spread, SCORINGS.index(scoring), np.array(found, dtype=np.int64), draws, wanted)
+    _pack(
+        pods,
+        state,
+        spread,
+        SCORINGS.index(scoring),
+        np.array(found, dtype=np.int64),
+        draws,
+        wanted,
+        until_full,
+    )
     return Placement(state.node, state.used, state.device_used, state.lacking)
 
 
@@ -139,7 +150,9 @@ def _state(fleet: Fleet, pods: int, used: Integers | None) -> _State:
 
 
 @njit(cache=True, nogil=True)
-def _pack(pods: Any, state: Any, spread: Any, scoring: Any, scored: Any, draws: Any, wanted: Any) -> None:
+def _pack(
+    pods: Any, state: Any, spread: Any, scoring: Any, scored: Any, draws: Any, wanted: Any, until_full: Any
+) -> None:
     nodes = state.allocatable.shape[0]
     start = 0
     for pod in range(pods.requests.shape[0]):
@@ -166,6 +179,8 @@ def _pack(pods: Any, state: Any, spread: Any, scoring: Any, scored: Any, draws: 
                 best, best_score = candidate, score
         if best < 0:
             state.lacking[pod] = np.argmax(state.misses)
+            if until_full:
+                break
             continue
         # As the scheduler does, the next pod starts looking where this one stopped.
         start = (start + looked) % nodes

@@ -119,7 +119,7 @@ def plan_capacity(cluster: Cluster, *, spare: int = 0, scoring: Scoring = "least
     placement = pack(cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used)
     packed = placement.placed
     one_class = len(cluster.fleet.class_names) == 1 and bool(cluster.allowed.all(axis=1).any())
-    if packed < len(kinds) and one_class and not _spreads(cluster):
+    if packed < len(kinds) and one_class and not spreads(cluster):
         packed = max(packed, _packed(cluster, kinds))
     specs = tuple(
         _spec_fit(cluster, kind) for kind, spec in enumerate(cluster.specs)
@@ -128,7 +128,7 @@ def plan_capacity(cluster: Cluster, *, spare: int = 0, scoring: Scoring = "least
     return CapacityPlan(
         node=cluster.nodes[0].name if len(cluster.nodes) == 1 else _class_name(cluster),
         count=len(cluster.nodes), spare=spare, resources=cluster.fleet.resources, specs=specs,
-        set=set_fit(cluster, scoring), needed=_needed(cluster) if one_class else None,
+        set=set_fit(cluster, scoring, placement), needed=_needed(cluster) if one_class else None,
         wanted=len(kinds), placed=placement.placed, packed=packed,
         unplaced=unplaced_by_reason(cluster.fleet, placement), lying=len(cluster.lying),
         allocatable=tuple(cluster.fleet.allocatable.sum(axis=0).tolist()),
@@ -148,23 +148,33 @@ def unplaced_by_reason(fleet: Fleet, placement: Placement) -> dict[str, int]:
     return {reason_of(fleet, lacking): count for lacking, count in counts.most_common()}
 
 
-def set_fit(cluster: Cluster, scoring: Scoring = "least-allocated") -> SetFit:
-    """How many sets fit: set after set is placed until a pod finds no node."""
+def set_fit(cluster: Cluster, scoring: Scoring = "least-allocated", first: Placement | None = None) -> SetFit:
+    """How many sets fit: set after set is placed until a pod finds no node.
+
+    Args:
+        cluster: with the replicas of one set.
+        scoring: which node is taken of those that fit.
+        first: the placement of the first set, where it is known; the others are placed beside it.
+    """
     one = cluster.replicas()
     if not len(one):
         return SetFit(0, False, "", "")
+    known = 0
+    used = cluster.used
+    if first is not None and first.placed == len(one) and not spreads(cluster):
+        known, used = 1, first.used
     rows = cluster.table[one].sum(axis=0, dtype=np.float64)
-    free = cluster.free.sum(axis=0, dtype=np.float64)
+    free = np.maximum(cluster.fleet.allocatable - used, 0).sum(axis=0, dtype=np.float64)
     bound = int(min((free[i] // rows[i] for i in range(len(rows)) if rows[i] > 0), default=0)) + 1
     tried = max(1, min(bound, MOST_TRIED // len(one) or 1))
     many = np.tile(one, tried)
-    placement = pack(cluster.fleet, cluster.demand(many), scoring, used=cluster.used)
+    placement = pack(cluster.fleet, cluster.demand(many), scoring, used=used, until_full=True)
     left_over = np.flatnonzero(placement.node < 0)
     if not len(left_over):
-        return SetFit(tried, tried < bound, "", "")
-    first = int(left_over[0])
-    binding = reason_of(cluster.fleet, int(placement.lacking[first]))
-    return SetFit(first // len(one), False, binding, cluster.specs[int(many[first])].name)
+        return SetFit(known + tried, tried < bound, "", "")
+    index = int(left_over[0])
+    binding = reason_of(cluster.fleet, int(placement.lacking[index]))
+    return SetFit(known + index // len(one), False, binding, cluster.specs[int(many[index])].name)
 
 
 def _packed(cluster: Cluster, kinds: Integers) -> int:
@@ -192,7 +202,8 @@ def _needed(cluster: Cluster) -> NodesNeeded | None:
     return nodes_needed_for(cluster.table, counts, Fleet(("node",), cluster.fleet.resources, free))
 
 
-def _spreads(cluster: Cluster) -> bool:
+def spreads(cluster: Cluster) -> bool:
+    """Whether a pod to be placed has a hard spread constraint."""
     return any(hard_constraints(spec.pod) for spec in cluster.specs if spec.replicas)
 
 

@@ -140,9 +140,9 @@ def scenario_parts(
     Raises:
         InputError: something is wrong; InputErrors where several things are.
     """
-    document, _ = _read(path, stdin)
+    document, _ = _read(path, stdin, ())
     spec = validate(ScenarioDocument, document.data, document).spec
-    return scenario_nodes(document, spec.nodes, ("spec", "nodes")), _manifests(document, spec)
+    return scenario_nodes(document, spec.nodes, ("spec", "nodes")), _manifests(document, spec, ())
 
 
 def scenario_workloads(path: str | os.PathLike[str], pods: Sequence[Pod]) -> tuple[dict[str, Workload], ...]:
@@ -151,7 +151,7 @@ def scenario_workloads(path: str | os.PathLike[str], pods: Sequence[Pod]) -> tup
     Raises:
         InputError: a selector matches none of the pods, or something else is wrong.
     """
-    document, _ = _read(path, None)
+    document, _ = _read(path, None, ())
     spec = validate(ScenarioDocument, document.data, document).spec
     bound = bind(document, spec.workloads, pods)
     workloads = [_plain(document, number, each) for number, each in enumerate(bound.workloads)]
