@@ -17,10 +17,11 @@ from types import FrameType, MappingProxyType
 from typing import BinaryIO, Final
 
 from enforcer.lab.errors import LabError
+from enforcer.lab.guest_systemd import DBUS_DAEMON, SYSTEMD
 from enforcer.lab.job import MODULES_FOLDER, OUTPUT_FILE, Job, read_exit_code, write_job
 from enforcer.lab.machine import Lane, Machine, Wish
 from enforcer.lab.modules import lay_ready
-from enforcer.lab.packages import cache_folder
+from enforcer.lab.packages import cache_folder, cache_lock, install
 from enforcer.lab.qemu import qemu
 from enforcer.lab.uml import built, uml
 
@@ -92,6 +93,8 @@ def run_in_guest(
     make_machine = LANES.get(lane)
     if make_machine is None:
         raise LabError(f"no lane {lane!r}; there are {', '.join(LANES)}")
+    if systemd:
+        _get_systemd()
     with _job_folder() as folder:
         disk = _empty_disk(folder, disk_mib) if disk_mib else None
         wish = Wish(folder, _init_words(folder), cpus or (2 if lane == "qemu" else 1), memory_mib, disk)
@@ -178,6 +181,14 @@ def _job_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _get_systemd() -> None:
+    """The guest runs the host's own systemd; a container image often has none."""
+    with cache_lock("systemd"):
+        for program, package in ((SYSTEMD, "systemd"), (DBUS_DAEMON, "dbus")):
+            if not Path(program).exists():
+                install(package)
 
 
 def _empty_disk(folder: Path, disk_mib: int) -> Path:

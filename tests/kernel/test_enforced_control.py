@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import signal
@@ -11,6 +12,8 @@ import pytest
 from conftest import cpu_usage_usec, wait_until
 
 from enforcer.cgroup_text import parse_flat_keyed, parse_nested_keyed, parse_number
+from enforcer.cgroupfs import CgroupFS
+from enforcer.lab.suite import own_tree
 
 MIB = 1 << 20
 
@@ -108,6 +111,49 @@ class TestIoMax:
         assert seconds == pytest.approx(2.0, abs=0.35)
         stat = parse_nested_keyed(fs.read("pod", "io.stat"))[block_device]
         assert stat["wbytes" if writing else "rbytes"] == 40 * request_bytes
+
+
+class TestIoWeight:
+    def test_a_busy_disk_is_shared_as_the_weights_say(self, make, fs, start, needs, io_cost, disk_path):
+        """io.weight 100:400 under io.cost, four readers each: the second gets four times the bytes."""
+        needs("io.weight")
+        cgroups = [make(f"pod-{weight}", {"io.weight": f"default {weight}"}) for weight in (100, 400)]
+        for number, cgroup in enumerate(cgroups * 4):
+            start(cgroup, lambda number=number: _read_for_ever(disk_path, number))
+        time.sleep(0.5)
+        before = [_bytes_read(fs, cgroup, io_cost) for cgroup in cgroups]
+        time.sleep(4.0)
+        light, heavy = (
+            _bytes_read(fs, cgroup, io_cost) - bytes_before
+            for cgroup, bytes_before in zip(cgroups, before, strict=True)
+        )
+        assert heavy / light == pytest.approx(4.0, rel=0.15)
+
+
+@pytest.fixture
+def io_cost(block_device):
+    """The guest's disk under io.cost with a model of 150 requests a second, so that it is the bottleneck."""
+    with CgroupFS(own_tree()) as top:
+        if not top.exists("", "io.cost.qos"):
+            pytest.skip("this kernel has no io.cost")
+        rates = "rbps=20000000 rseqiops=150 rrandiops=150 wbps=20000000 wseqiops=150 wrandiops=150"
+        qos = "rpct=0 rlat=0 wpct=0 wlat=0 min=100.00 max=100.00"
+        top.write("", "io.cost.model", f"{block_device} ctrl=user model=linear {rates}")
+        top.write("", "io.cost.qos", f"{block_device} enable=1 ctrl=user {qos}")
+        yield block_device
+        top.write("", "io.cost.qos", f"{block_device} enable=0")
+
+
+def _bytes_read(fs, cgroup: str, device: str) -> int:
+    return parse_nested_keyed(fs.read(cgroup, "io.stat")).get(device, {}).get("rbytes", 0)
+
+
+def _read_for_ever(path: str, first: int) -> None:
+    size = 1 << 16
+    buffer = mmap.mmap(-1, size)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    for number in itertools.count(first):
+        os.preadv(fd, [buffer], number * 7919 % 4000 * size)
 
 
 def _timed(child) -> float:
