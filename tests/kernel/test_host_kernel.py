@@ -15,6 +15,7 @@ from enforcer.kernel import HostKernel
 from enforcer.load import CpuDemand, LoadProcess, start_load
 from qos.errors import PlanError
 from qos.model.cgroup import CgroupName
+from qos.model.event import Event
 from qos.model.kernel import Kernel
 from qos.model.plan import Change
 from qos.model.quantity import Quantity
@@ -92,8 +93,12 @@ def test_an_oom_kill_is_told_with_its_limit(kernel: HostKernel) -> None:
     hog = MemoryShape(anon=Anon(start=Quantity.parse("128Mi")))
     kernel.start(WEB, Workload(memory=hog))
     kernel.read()
-    kernel.advance(4.0)
-    events = [event for event in kernel.events() if event.kind != "throttle"]
+    events: list[Event] = []
+    while not events and kernel.now_seconds < 30.0:
+        kernel.advance(0.25)
+        events += [event for event in kernel.events() if event.kind != "throttle"]
+    kernel.advance(1.0)  # long enough for a second event, if one death were told twice
+    events += kernel.events()
     assert [event.kind for event in events] == ["oom_kill"]
     assert events[0].cgroup == WEB
     assert "memory.max 67108864 bytes reached" in events[0].reason
