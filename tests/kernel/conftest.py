@@ -22,6 +22,7 @@ import pytest
 from enforcer.cgroup_text import parse_flat_keyed
 from enforcer.cgroupfs import CgroupFS
 from enforcer.controllers import disable, enable
+from enforcer.lab.launcher import GUEST_VARIABLE
 from enforcer.lab.suite import HOST_VARIABLE, KERNEL_VARIABLES, own_tree
 
 SYSTEMD_IS_PID_1 = Path("/run/systemd/system").is_dir()
@@ -42,6 +43,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=reason))
         elif needs_systemd and not SYSTEMD_IS_PID_1:
             item.add_marker(pytest.mark.skip(reason="needs systemd as PID 1: enforcer.lab.suite --systemd"))
+        elif "many_starts" in item.keywords and os.environ.get(GUEST_VARIABLE) == "qemu":
+            reason = "starts Python again and again: ten minutes where QEMU emulates, seconds on other lanes"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")

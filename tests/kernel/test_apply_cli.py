@@ -11,6 +11,7 @@ import pytest
 
 from enforcer.cgroupfs import CgroupFS
 
+pytestmark = pytest.mark.many_starts
 WEB = """
 apiVersion: v1
 kind: Pod

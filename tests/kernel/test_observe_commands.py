@@ -16,6 +16,7 @@ from conftest import cpu_usage_usec, wait_until
 from enforcer.cgroupfs import CgroupFS
 from qos.record.store import read_recording
 
+pytestmark = pytest.mark.many_starts
 MAIN = """
 import sys
 from qos.cli import app, control, record, run, top

@@ -20,10 +20,8 @@ BLOCK = re.compile(
 )
 
 
-@pytest.mark.skipif(
-    os.environ.get("QOS_LAB_GUEST", "qemu") == "qemu",
-    reason="works on the whole tree of a guest; six starts of Python take minutes where QEMU emulates",
-)
+@pytest.mark.many_starts
+@pytest.mark.skipif("QOS_LAB_GUEST" not in os.environ, reason="works on the whole tree of a guest")
 def test_the_walk_of_the_readme_works_and_leaves_no_trace(tmp_path: Path) -> None:
     """From `qos run` to the page of it, a pod applied, listed and given back; the tree is as before."""
     (commands,) = BLOCK.findall(README.read_text())
