@@ -72,7 +72,7 @@ def failure_text(group: Sequence[Outcome]) -> str:
         )
     if first.source:
         lines.append(f"at {first.source}")
-    return "\n       ".join(lines)
+    return "\n".join(lines).replace("\n", "\n       ")
 
 
 def _suite_line(suite: str, group: Sequence[Outcome]) -> str:

@@ -20,6 +20,10 @@ Profiles = Annotated[
 Runtimes = Annotated[str | None, typer.Option(help="Runtimes to judge under.", metavar="runc-1.2,...")]
 Kernels = Annotated[str | None, typer.Option(help="Kernels to judge under.", metavar="6.1,...")]
 
+Advice = Annotated[
+    bool, typer.Option(help="For a broken promise, search the smallest change that would keep it.")
+]
+
 
 class Output(StrEnum):
     """Formats of `qos test`."""
@@ -60,6 +64,7 @@ def test(
     profile: Profiles = None,
     runtime: Runtimes = None,
     kernel: Kernels = None,
+    advice: Advice = True,
     workers: Annotated[int, typer.Option(help="Processes; 0 is one a core.", min=0)] = 0,
 ) -> None:
     """Test policies: run scenarios and judge their `expect:` blocks and baselines; --rules judges manifests.
@@ -76,7 +81,7 @@ def test(
     if rules:
         outcomes = _rules(paths, node, profile, (runtime, kernel), ratchet, baseline, accept)
     else:
-        options = CheckOptions(seeds, baseline, accept, workers, _variants(profile, runtime, kernel))
+        options = CheckOptions(seeds, baseline, accept, workers, _variants(profile, runtime, kernel), advice)
         outcomes = _scenarios(paths, options, (ratchet, node))
     sys.stdout.write(FORMATS[output](outcomes))
     if not outcomes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +13,10 @@ from qos.check.baseline import compare, figures, from_text, to_text
 from qos.check.expectations import evaluate
 from qos.check.outcome import Outcome, of_verdicts
 from qos.errors import InputError, SourceRef
+from qos.experiment.advice import Adviser
 from qos.experiment.matrix import under
 from qos.experiment.simulate import load, simulate
-from qos.model.expectation import Expectation
+from qos.model.expectation import Expectation, Verdict
 from qos.model.sample import Recording
 from qos.record.store import write_text
 from qos.record.summarize import summarize
@@ -23,6 +24,7 @@ from qos.scenario.load import read_bytes, read_documents
 from qos.scenario.scenario import Scenario
 
 SEEDS: Final = 3
+Advise = Callable[[Outcome, Verdict], Outcome]
 _KIND: Final = "Scenario"
 _GROUP: Final = "qos.dev/"
 
@@ -36,6 +38,7 @@ class CheckOptions:
         baseline: folder of committed figures, None to compare with none.
         accept: rewrite the figures instead of comparing.
         workers: processes; 0 is one a core.
+        advise: for a broken promise, also look for the smallest change that would keep it.
         variants: versions to judge the promises under instead of the scenario's own, as
             :func:`qos.experiment.matrix.variants` gives them; a baseline is of the scenario's own.
     """
@@ -45,6 +48,7 @@ class CheckOptions:
     accept: bool = False
     workers: int = 0
     variants: tuple[str, ...] = ()
+    advise: bool = False
 
 
 def check(paths: Sequence[str], options: CheckOptions) -> list[Outcome]:
@@ -89,7 +93,7 @@ def check_scenario(path: str, options: CheckOptions) -> list[Outcome]:
     """
     scenario = load(path)
     if not options.variants:
-        return judge(scenario, options)
+        return judge(scenario, options, _adviser(path, scenario, options))
     return [
         replace(outcome, variant=variant)
         for variant in options.variants
@@ -97,10 +101,15 @@ def check_scenario(path: str, options: CheckOptions) -> list[Outcome]:
     ]
 
 
-def judge(scenario: Scenario, options: CheckOptions) -> list[Outcome]:
-    """As :func:`check_scenario`, of a scenario that was loaded."""
+def judge(scenario: Scenario, options: CheckOptions, advise: Advise | None = None) -> list[Outcome]:
+    """As :func:`check_scenario`, of a scenario that was loaded; ``advise`` adds to what failed."""
     runs = runs_of(scenario, options)
-    return promises(scenario, runs) + against_baseline(scenario, runs, options)
+    return promises(scenario, runs, advise=advise) + against_baseline(scenario, runs, options)
+
+
+def _adviser(path: str, scenario: Scenario, options: CheckOptions) -> Advise | None:
+    seeds = options.seeds if is_random(scenario) else 1
+    return Adviser(path, scenario, seeds) if options.advise else None
 
 
 def runs_of(scenario: Scenario, options: CheckOptions) -> list[Recording]:
@@ -113,6 +122,7 @@ def promises(
     scenario: Scenario,
     runs: Sequence[Recording],
     expect: Sequence[tuple[Expectation, SourceRef]] | None = None,
+    advise: Advise | None = None,
 ) -> list[Outcome]:
     """One outcome a promise, policy and subject; each knows the line it stands on.
 
@@ -120,12 +130,14 @@ def promises(
         scenario: whose promises they are.
         runs: as :func:`runs_of` gives them.
         expect: some of its promises; None: all.
+        advise: adds to what failed.
     """
-    return [
-        outcome
-        for expectation, source in (scenario.expect if expect is None else expect)
-        for outcome in of_verdicts(scenario.name, evaluate([expectation], runs), source)
-    ]
+    found = []
+    for expectation, source in scenario.expect if expect is None else expect:
+        verdicts = evaluate([expectation], runs)
+        for outcome, verdict in zip(of_verdicts(scenario.name, verdicts, source), verdicts, strict=True):
+            found.append(advise(outcome, verdict) if advise and outcome.failed else outcome)
+    return found
 
 
 def is_random(scenario: Scenario) -> bool:

@@ -24,6 +24,7 @@ from qos.scenario.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:
     from qos.policy.base import ContainerDetails, PlanDetails, PodDetails
+    from qos.scenario.overrides import Override
 
 Progress = Callable[[str, float], None]
 _LIBRARIES: Final = ("qos", "numpy", "numba")
@@ -42,13 +43,17 @@ class Machine:
     memory_bytes: int | None = None
 
 
-def load(path: str | os.PathLike[str], stdin: BinaryIO | None = None) -> Scenario:
-    """The scenario of a file, its policies and agents known to exist.
+def load(
+    path: str | os.PathLike[str], stdin: BinaryIO | None = None, overrides: Sequence[Override] = ()
+) -> Scenario:
+    """The scenario of a file, its policies and agents known to exist; some fields with other values.
 
     Raises:
         qos.errors.InputError: something is wrong; InputErrors where several things are.
     """
-    return load_scenario(path, known_policies=policy_names(), known_agents=NAMES, stdin=stdin)
+    return load_scenario(
+        path, known_policies=policy_names(), known_agents=NAMES, stdin=stdin, overrides=overrides
+    )
 
 
 def simulate(
