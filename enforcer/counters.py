@@ -24,6 +24,8 @@ MEMORY_STAT_KEYS: Final = (
 )  # fmt: skip
 """Of some 60; the rest is not read into numbers, which is most of memory.stat's cost."""
 
+IO_STAT_KEYS: Final = ("rbytes", "wbytes", "rios", "wios", "dbytes", "dios")
+
 
 def _number(prefix: str, text: str) -> Columns:
     value = parse_number(text)
@@ -54,13 +56,18 @@ def _lines_of(text: str, keys: Iterable[str]) -> Iterable[str]:
             yield whole[at + 1 : end if end >= 0 else None]
 
 
-def _nested(prefix: str, text: str) -> Columns:
-    return (
-        (f"{prefix}_{device}_{key.replace('.', '_')}", float(value))
-        for device, fields in parse_nested_keyed(text).items()
-        for key, value in fields.items()
-        if value != "max" and key
-    )
+def _summed(prefix: str, text: str) -> Columns:
+    """Over all devices: what lies on another device (dm, md, loop) counts on both.
+
+    A device without traffic has no line: an empty file says that nothing was moved.
+    """
+    sums = {f"{prefix}_{key}": 0.0 for key in IO_STAT_KEYS}
+    for fields in parse_nested_keyed(text).values():
+        for key, value in fields.items():
+            if value != "max" and key:
+                name = f"{prefix}_{key.replace('.', '_')}"
+                sums[name] = sums.get(name, 0.0) + float(value)
+    return sums.items()
 
 
 def _pressure(prefix: str, text: str) -> Columns:
@@ -84,7 +91,7 @@ SAMPLED: Final[Mapping[str, Reader]] = {
     "memory.swap.peak": _number,
     "memory.swap.events": _flat,
     "memory.pressure": _pressure,
-    "io.stat": _nested,
+    "io.stat": _summed,
     "io.pressure": _pressure,
     "irq.pressure": _pressure,
     "pids.current": _number,

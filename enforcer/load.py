@@ -92,6 +92,7 @@ class LoadProcess:
         cpu: CpuDemand | None,
         fds: dict[str, int],
         processes: int,
+        transfers: int = 0,
     ) -> None:
         self._fs = fs
         self._cgroup = cgroup
@@ -99,6 +100,7 @@ class LoadProcess:
         self._cpu = cpu
         self._fds = fds
         self._processes = processes
+        self._transfers = transfers
         self._start: float | None = None
         self._written = 0
         self._read = 0
@@ -173,17 +175,20 @@ class LoadProcess:
     def results(self) -> tuple[Floats, Floats]:
         """What was completed since the last call: requests, or the batch job once all of it is done.
 
+        Finite transfers of a load that has no other work to complete are a job, too.
+
         Returns:
             Arrivals (R,) in seconds after the start, and latencies (R,) from then to completion.
         """
         done = self._new_results()
-        if self._cpu is None or self._cpu.kind not in ("requests", "batch"):
+        transfers = self._transfers if self._cpu is None or self._cpu.kind == "spin" else 0
+        if not transfers and (self._cpu is None or self._cpu.kind not in ("requests", "batch")):
             return np.empty(0), np.empty(0)
-        if self._cpu.kind == "requests":
+        if self._cpu is not None and self._cpu.kind == "requests":
             return done[:, 0].copy(), done[:, 1].copy()
         self._batch.append(done)
         together = np.concatenate(self._batch)
-        pieces = self._written - 1 if self._fed_until == float("inf") else self._written
+        pieces = transfers or (self._written - 1 if self._fed_until == float("inf") else self._written)
         if not len(done) or len(together) < pieces:
             return np.empty(0), np.empty(0)
         return together[:1, 0], np.array([together.sum(axis=1).max() - together[0, 0]])
@@ -265,7 +270,8 @@ def start_load(
             os.close(fd)
         undo.pop_all()
     processes = 1 + len(passed.shapes) + (cpu.threads if cpu else 0)
-    return LoadProcess(fs, cgroup, child, cpu, ours, processes)
+    transfers = sum(shape.get("total") is not None for _, shape in passed.shapes)
+    return LoadProcess(fs, cgroup, child, cpu, ours, processes, transfers)
 
 
 def _descriptors(undo: ExitStack, proc: ProcFS) -> dict[str, int]:

@@ -34,7 +34,7 @@ def parts_of(spec: dict[str, Any]) -> list[Prepare]:
     if cpu:
         parts += [lambda: _cpu(spec, cpu)] * cpu["threads"]
     for name, shape in spec.get("others", ()):
-        parts.append(_prepared(name, shape))
+        parts.append(_prepared(name, shape | {"results": spec["results"]}))
     return parts
 
 

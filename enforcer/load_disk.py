@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from enforcer.load_pace import Pace
+from enforcer.load_pace import Pace, tell_done
 
 _BLOCK_BYTES: Final = 131072
 _PAGE: Final = mmap.PAGESIZE
@@ -55,7 +55,7 @@ def use_disk(spec: dict[str, Any], start: float) -> None:
 
     Args:
         spec: ``fd``, ``bytes``, ``block``, ``per_second`` bytes (None: as fast as it goes), ``total`` bytes
-            after which it is done (None: never), ``write`` or not, ``start``, ``stop``.
+            after which it is done (None: never), ``write`` or not, ``start``, ``stop``, ``results``.
         start: on the monotonic clock.
     """
     size, block = int(spec["bytes"]), int(spec["block"])
@@ -68,6 +68,8 @@ def use_disk(spec: dict[str, Any], start: float) -> None:
     stop = None if spec["stop"] is None else start + spec["stop"]
     pace = Pace(spec["per_second"], start + spec["start"], stop, spec["total"])
     _round_and_round(pace, start + spec["start"], block, move, (size, size))
+    if spec["total"] is not None:
+        tell_done(spec["results"], start, spec["start"])
 
 
 def _round_and_round(

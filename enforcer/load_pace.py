@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Final
+
+from enforcer.load_cpu import RECORD
 
 _LATE_SECONDS: Final = 1.0
 
@@ -53,3 +56,14 @@ class Pace:
             self._done = (now - _LATE_SECONDS - self._start) * self._rate
         self._done += unit
         return True
+
+
+def tell_done(results: int, start: float, began: float) -> None:
+    """Write down that a finite transfer is done now.
+
+    Args:
+        results: descriptor that gets a :data:`enforcer.load_cpu.RECORD`.
+        start: of the load, on the monotonic clock.
+        began: when the transfer began, in seconds after it.
+    """
+    os.write(results, RECORD.pack(began, time.monotonic() - start - began))

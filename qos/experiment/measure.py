@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qos.errors import HostError, InputError
@@ -17,6 +15,7 @@ from qos.experiment.admission import as_stored
 from qos.experiment.agents import build_agents
 from qos.experiment.drive import Driver
 from qos.experiment.policies import policy_named
+from qos.experiment.rig import Rig, rig_of
 from qos.experiment.simulate import bind, describe, pod_records
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event
@@ -162,16 +161,15 @@ def measure(scenario: Scenario, *, policy: str, seed: int, repeat: int) -> Itera
 
     def plan_of(alive: Collection[CgroupName]) -> Plan:
         """The plan for the pods that are still there."""
-        return rules.plan(
-            [pod.pod for pod in details.pods if pod.cgroup in alive], scenario.node, scenario.profile
-        )
+        pods = [pod.pod for pod in details.pods if pod.cgroup in alive]
+        return rig.plan(rules.plan(pods, scenario.node, scenario.profile))
 
-    with Host() as host:
+    with Host() as host, rig_of(scenario, host.fs) as rig:
         if host.enforcer.record().cgroups:
             raise HostError("qos manages pods on this machine; delete them first: qos delete --all")
         for number in range(repeat):
             agents = build_agents(scenario.agents, details, scenario.node, plan_of)
-            yield _once(host, scenario, details, agents, seed, policy, number)
+            yield _once(host, rig, scenario, details, agents, seed, policy, number)
 
 
 class Meter:
@@ -201,6 +199,7 @@ class Meter:
 
 def _once(
     host: Host,
+    rig: Rig,
     scenario: Scenario,
     details: PlanDetails,
     agents: Sequence[Agent],
@@ -214,15 +213,15 @@ def _once(
     from qos.experiment.load import load_starter
 
     workloads = bind(details, scenario.demand)
-    scratch = Path(os.environ["TMPDIR"]) if "TMPDIR" in os.environ else None
-    starter = load_starter(host.fs, seed=seed, scratch=scratch)
+    starter = load_starter(host.fs, seed=seed, scratch=rig.scratch)
+    plan = rig.plan(details.plan)
     interval = scenario.sample_interval_seconds
     meter = Meter(scenario.duration_seconds / 2)
     try:
         with HostKernel(
-            host.fs, host.enforcer, details.plan, starter=starter, sample_interval_seconds=interval
+            host.fs, host.enforcer, plan, starter=starter, sample_interval_seconds=interval
         ) as kernel:
-            seen = Driver(kernel, details.plan, workloads, [*agents, meter]).run(scenario.duration_seconds)
+            seen = Driver(kernel, plan, workloads, [*agents, meter]).run(scenario.duration_seconds)
     finally:
         host.enforcer.delete(force_conflicts=True)
     meta = describe(scenario, seed, "") | {

@@ -15,6 +15,7 @@ from typing import Any, Final
 from qos.errors import HostError, InputError
 from qos.experiment.measure import check_size, check_this_machine, measure, node_size
 from qos.experiment.predict import predict
+from qos.experiment.rig import DISK_MIB, needs_disk
 from qos.experiment.simulate import load
 from qos.experiment.tell import tell, write_page
 from qos.model.sample import Recording
@@ -28,6 +29,7 @@ _QOS: Final = "from qos.cli.app import main; main()"
 HEADERS: Final = ("METRIC", "WHOSE", "PREDICTED", "MEASURED", "NOISE", "ERROR", "VERDICT")
 _GUEST_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1,), "qemu": (1, 2)}
 _GUEST_MEMORY_MIB: Final = (256, 4096)
+_MODULES: Final = ("ext4", "veth", "sch_tbf", "sch_htb")
 _BOOT_SECONDS: Final = {"uml": 60.0, "built": 60.0, "qemu": 240.0}
 _SLOWER: Final = {"uml": 4.0, "built": 4.0, "qemu": 20.0}
 """Preparing a run in a guest takes up to so many times its length, plus the boot."""
@@ -192,6 +194,8 @@ def _in_guest(
             timeout_seconds=_BOOT_SECONDS[lane] + repeat * scenario.duration_seconds * _SLOWER[lane],
             cpus=cpus,
             memory_mib=memory_mib,
+            modules=_MODULES,
+            disk_mib=DISK_MIB if needs_disk(scenario) else 0,
         )
         if result.exit_code != 0:
             why = {TIMED_OUT: "the time was up", NOT_STARTED: "the guest did not start"}

@@ -125,7 +125,7 @@ class Disk(OwnObject):
     """A block device of a simulated node (core/v1 has no word for its speed).
 
     ``io_cost``: io.cost is on for it (``enable=1`` in io.cost.qos), with these figures as its model. Without
-    it, as kernels boot, io.weight has no effect.
+    it, as kernels boot, io.weight has no effect. ``latency``: of one operation on the idle disk.
     """
 
     device: Annotated[str, Field(pattern=r"^\d+:\d+$")] = "8:0"
@@ -134,6 +134,7 @@ class Disk(OwnObject):
     read_iops: Annotated[int, Field(gt=0)] = 100_000
     write_iops: Annotated[int, Field(gt=0)] = 100_000
     io_cost: bool = False
+    latency: Duration = 0.0001
 
 
 class Node(ApiObject):

@@ -7,7 +7,6 @@ length compare: 2.5 s of CPU in 5.0 s is 0.5.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -22,7 +21,7 @@ Key = tuple[str, CgroupName]
 
 _OOM_KINDS: Final = frozenset({"oom_kill", "global_oom_kill"})
 _FEWEST_FOR_P99: Final = 100
-_DISK_BYTES: Final = re.compile(r"io_stat_.*(rbytes|wbytes)")
+_DISK_BYTES: Final = ("io_stat_rbytes", "io_stat_wbytes")
 _CPU_SHAPELESS: Final = frozenset({"memory", "io", "network", "tasks"})
 
 
@@ -53,7 +52,7 @@ def _all(recording: Recording) -> Iterator[tuple[str, CgroupName, float]]:
     yield from _completed(recording, shapes)
     yield from _memory(recording, [name for name, has in shapes.items() if "memory" in has])
     yield from _lost(recording, shapes)
-    yield from _pressure(recording, list(shapes))
+    yield from _pressure(recording, shapes)
     yield from _tasks(recording, [name for name, has in shapes.items() if "tasks" in has])
     yield from _disk(recording, [name for name, has in shapes.items() if "io" in has])
 
@@ -107,6 +106,8 @@ def _completed(
             yield "latency_p50", name, told["p50"]
             if len(values) >= _FEWEST_FOR_P99:
                 yield "latency_p99", name, told["p99"]
+        else:  # a finite transfer
+            yield "completion_seconds", name, float(values[0])
 
 
 def _memory(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[str, CgroupName, float]]:
@@ -152,11 +153,15 @@ def _lost(
         yield "restart_seconds", name, times[-1]
 
 
-def _pressure(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[str, CgroupName, float]]:
+def _pressure(
+    recording: Recording, shapes: Mapping[CgroupName, Sequence[str]]
+) -> Iterator[tuple[str, CgroupName, float]]:
+    """Of all leaves; of the CPU only where its work is a workload's, not the cost of reading a disk."""
     for resource in ("cpu", "memory", "io"):
         total = _rises(recording, f"{resource}_pressure_some_total")
-        for name in names:
-            yield f"psi_{resource}", name, total(name)
+        for name, has in shapes.items():
+            if resource != "cpu" or set(has) - _CPU_SHAPELESS:
+                yield f"psi_{resource}", name, total(name)
 
 
 def _tasks(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[str, CgroupName, float]]:
@@ -169,9 +174,7 @@ def _tasks(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[
 
 
 def _disk(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[str, CgroupName, float]]:
-    rises = [
-        _rises(recording, column) for column in recording.samples.columns if _DISK_BYTES.fullmatch(column)
-    ]
+    rises = [_rises(recording, column) for column in _DISK_BYTES]
     seconds = run_seconds(recording)
     for name in names:
         moved = [value for value in (rise(name) for rise in rises) if not math.isnan(value)]

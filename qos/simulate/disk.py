@@ -18,6 +18,7 @@ from qos.simulate.fill import Floats, fill
 from qos.simulate.stream import Stream
 
 _PAGE: Final = 4096.0
+_ROUNDING: Final = 1e-9
 _DEFAULT_WEIGHT: Final = 100.0
 _LIMITS: Final = (("rbps", "read"), ("wbps", "write"), ("riops", "read"), ("wiops", "write"))
 
@@ -36,8 +37,9 @@ def cost_seconds(disk: Disk, block: float, *, write: bool) -> float:
 def share_disk(disk: Disk, plan: Plan, streams: Sequence[Stream], now: float) -> None:
     """Set the rate of every stream of a disk, and the part of the time it waits for the device.
 
-    io.max alone divides evenly by operations, as throttled requests take turns. Where the device itself is
-    the bottleneck, its time goes by io.weight if io.cost is on, else by turns.
+    A stream that gets less than it could use waits all the time, another one the disk's latency for each
+    operation. io.max alone divides evenly by operations, as throttled requests take turns. Where the device
+    itself is the bottleneck, its time goes by io.weight if io.cost is on, else by turns.
     """
     wanted = np.array([stream.can_use(now) for stream in streams])
     block = np.array([stream.block for stream in streams])
@@ -47,12 +49,13 @@ def share_disk(disk: Disk, plan: Plan, streams: Sequence[Stream], now: float) ->
     device, whole = cost[None, :], np.ones(1)
     both, both_limits = np.concatenate([uses, device]), np.concatenate([limits, whole])
     rates = fill(wanted, both, both_limits, lambda _: block)
-    if disk.io_cost and rates @ cost > 1.0 - 1e-9:
+    if disk.io_cost and rates @ cost > 1.0 - _ROUNDING:
         tree = _Tree(disk.device, plan, [stream.cgroup for stream in streams])
         rates = fill(wanted, both, both_limits, lambda growing: tree.shares(growing, cost * block) * block)
-    for stream, rate, want, seconds in zip(streams, rates.tolist(), wanted, cost.tolist(), strict=True):
+    for stream, rate, want in zip(streams, rates.tolist(), wanted, strict=True):
         stream.rate = rate
-        stream.waits = 0.0 if want <= 0.0 else 1.0 if rate < want * (1 - 1e-9) else min(rate * seconds, 1.0)
+        held = rate < want * (1.0 - _ROUNDING)
+        stream.waits = 1.0 if held else min(rate / stream.block * disk.latency, 1.0)
 
 
 def _throttles(device: str, plan: Plan, streams: Sequence[Stream], block: Floats) -> tuple[Floats, Floats]:

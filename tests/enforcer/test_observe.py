@@ -65,7 +65,7 @@ class TestColumns:
             f"memory_stat_{key}": float(value) for key, value in values.items()
         }
 
-    @pytest.mark.parametrize("file", SAMPLED)
+    @pytest.mark.parametrize("file", sorted(SAMPLED.keys() - {"io.stat"}))
     def test_an_empty_file_has_no_columns_or_is_an_error_in_words(self, file: str) -> None:
         """Nothing is made up."""
         try:
@@ -73,9 +73,14 @@ class TestColumns:
         except ValueError as error:
             assert str(error)  # noqa: PT017 — both ends are right
 
-    def test_devices_keep_their_numbers(self) -> None:
-        """One column a device and key."""
-        assert columns_of("io.stat", "8:0 rbytes=1 wbytes=2\n") == [
-            ("io_stat_8:0_rbytes", 1.0),
-            ("io_stat_8:0_wbytes", 2.0),
-        ]
+    def test_devices_are_summed_up(self) -> None:
+        """One column a key, whatever the devices are called; an empty file is no traffic."""
+        assert dict(columns_of("io.stat", "8:0 rbytes=1 wbytes=2\n8:16 rbytes=4 wios=3\n")) == {
+            "io_stat_rbytes": 5.0,
+            "io_stat_wbytes": 2.0,
+            "io_stat_rios": 0.0,
+            "io_stat_wios": 3.0,
+            "io_stat_dbytes": 0.0,
+            "io_stat_dios": 0.0,
+        }
+        assert dict(columns_of("io.stat", ""))["io_stat_rbytes"] == 0.0
