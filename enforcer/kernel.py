@@ -48,6 +48,8 @@ class HostKernel:
         spell: a cgroup's name in the driver's spelling.
         sample_interval_seconds: between two readings.
         repair_interval_seconds: how often values that somebody changed are set right; None: never.
+        begin_on_seconds: time begins at a multiple of this on CLOCK_MONOTONIC, where Linux up to 6.3 ends the
+            periods of cpu.max; 0: at once.
 
     Raises:
         HostError: the host refuses the plan.
@@ -65,6 +67,7 @@ class HostKernel:
         spell: Spell | None = None,
         sample_interval_seconds: float = 1.0,
         repair_interval_seconds: float | None = None,
+        begin_on_seconds: float = 0.0,
     ) -> None:
         self._fs = fs
         self._enforcer = enforcer
@@ -73,6 +76,7 @@ class HostKernel:
         self._spell: Spell = spell or str
         self._interval = sample_interval_seconds
         self._repair_interval = repair_interval_seconds or math.inf
+        self._begin_on = begin_on_seconds
         self._began: float | None = None
         self._next_sample = 0.0
         self._next_repair = self._repair_interval
@@ -263,12 +267,18 @@ class HostKernel:
         waiting, self._waiting = self._waiting, {}
         self._ready.clear()
         at = time.monotonic() + (_HEAD_START_SECONDS if waiting else 0.0)
+        first = self._began is None
         if self._began is None:
+            if self._begin_on > 0.0:
+                at = math.ceil(at / self._begin_on) * self._begin_on
             self._began = at
             self._next_sample = self._interval
         for cgroup, work in waiting.items():
             work.go(at)
             self._work[cgroup] = (work, at - self._began)
+        if first:
+            time.sleep(max(0.0, at - time.monotonic()))
+            self._sampler.sample()  # what processes used to get ready is not part of the time that begins
 
     def _look_after(self, now: float) -> None:
         for cgroup, (work, started) in self._work.items():

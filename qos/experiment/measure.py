@@ -30,10 +30,15 @@ from qos.policy.registry import plan_node
 from qos.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
+    from enforcer.kernel import HostKernel
     from qos.experiment.enforce import Host
     from qos.policy.base import PlanDetails
 
 _ZERO: Final = Quantity.parse("0")
+_BEGIN_ON_SECONDS: Final = 1.0
+_OFFSETS_SINCE: Final = (6, 4)
+"""Linux up to 6.3 ends periods of cpu.max at multiples of the period on CLOCK_MONOTONIC, so a run that begins
+on a whole second begins with whole periods; since 6.4 each cgroup has an offset of its own."""
 _KERNEL_KEEPS: Final = 0.10
 """A kernel keeps a few per cent of a machine's memory for itself: of 1024 MiB it counts 983 to 1000."""
 
@@ -219,9 +224,11 @@ def _once(
     meter = Meter(scenario.duration_seconds / 2)
     try:
         with HostKernel(
-            host.fs, host.enforcer, plan, starter=starter, sample_interval_seconds=interval
-        ) as kernel:
+            host.fs, host.enforcer, plan, starter=starter, sample_interval_seconds=interval,
+            begin_on_seconds=_BEGIN_ON_SECONDS,
+        ) as kernel:  # fmt: skip
             seen = Driver(kernel, plan, workloads, [*agents, meter]).run(scenario.duration_seconds)
+            phases = _phases(host, plan, kernel)
     finally:
         host.enforcer.delete(force_conflicts=True)
     meta = describe(scenario, seed, "") | {
@@ -233,6 +240,7 @@ def _once(
         "run_hash": run_hash(scenario, details.plan, workloads, seed),
         "clock_step_seconds": clock_step(),
         "measuring_cpus": meter.cpus(),
+        "period_phases": phases,
         "shapes": shapes_of(workloads),
     }
     return Recording(
@@ -240,7 +248,32 @@ def _once(
         meta=meta,
         pods=pod_records(details, workloads),
         files={name: spec.files() for name, spec in details.plan.cgroups.items()},
-        samples=seen.samples,
+        samples=since_the_start(seen.samples),
         events=seen.events,
         completions=seen.completions,
+    )
+
+
+def _phases(host: Host, plan: Plan, kernel: HostKernel) -> dict[CgroupName, float]:
+    """When the first period of each cpu.max ended, where that is drawn; else at multiples of the period."""
+    from enforcer.periods import observe_phases
+
+    if parse_version(platform.release())[:2] < _OFFSETS_SINCE:
+        return {}
+    limits = {name: spec.cpu_max for name, spec in plan.cgroups.items()}
+    there = {
+        name: limit.period_usec / 1e6
+        for name, limit in limits.items()
+        if limit is not None and limit.quota_usec != "max" and host.fs.exists(name)
+    }
+    return observe_phases(host.fs, there, lambda: kernel.now_seconds)
+
+
+def since_the_start(samples: Samples) -> Samples:
+    """Without the reading from before the start: what getting ready used is not the workload's."""
+    return Samples(
+        samples.times[1:],
+        samples.cgroups,
+        {name: values[1:] for name, values in samples.columns.items()},
+        samples.source,
     )

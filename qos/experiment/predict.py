@@ -18,7 +18,25 @@ from qos.record.measured import Measured
 from qos.scenario.scenario import Scenario
 
 
-def predict(scenario: Scenario, *, policy: str, seed: int, measured: Mapping[str, Any]) -> Recording:
+def predictions(scenario: Scenario, measured: Measured) -> list[Recording]:
+    """What the simulator says about a measurement: once for each way in which the kernel's periods began."""
+    meta = measured.meta
+    policy, seed = str(meta["policy"]), int(meta["seed"])
+    distinct = {tuple(sorted(phases.items())): phases for phases in measured.period_phases} or {(): {}}
+    return [
+        predict(scenario, policy=policy, seed=seed, measured=meta, phases=phases)
+        for phases in distinct.values()
+    ]
+
+
+def predict(
+    scenario: Scenario,
+    *,
+    policy: str,
+    seed: int,
+    measured: Mapping[str, Any],
+    phases: Mapping[CgroupName, float] | None = None,
+) -> Recording:
     """Simulate a scenario as it was measured.
 
     Args:
@@ -26,18 +44,19 @@ def predict(scenario: Scenario, *, policy: str, seed: int, measured: Mapping[str
         policy: whose plan.
         seed: of arrivals and costs.
         measured: what is known of the measuring machine: ``release`` of its kernel, ``memory_bytes``.
+        phases: when the first period of each cgroup's cpu.max ended.
 
     Returns:
         The simulated recording; its ``meta["shapes"]`` says what each leaf's workload does.
     """
     there = on_kernel(scenario, str(measured["release"]))
-    machine = Machine(memory_bytes=measured.get("memory_bytes"))
+    machine = Machine(memory_bytes=measured.get("memory_bytes"), period_phases=phases or {})
     (found,) = simulate(there, policies=[policy], seed=seed, machine=machine)
     return with_shapes(found, scenario)
 
 
-def predict_again(scenario: Scenario, measured: Measured) -> Recording:
-    """What the simulator of today says about a stored measurement.
+def predict_again(scenario: Scenario, measured: Measured) -> list[Recording]:
+    """What the simulator of today says about a stored measurement, as :func:`predictions`.
 
     Raises:
         InputError: the scenario, the policy or the plan is another one than was measured.
@@ -50,7 +69,7 @@ def predict_again(scenario: Scenario, measured: Measured) -> Recording:
             source=scenario.source,
             field=f"{scenario.name} under {policy}",
         )
-    return predict(scenario, policy=policy, seed=seed, measured=meta)
+    return predictions(scenario, measured)
 
 
 def run_hash_of(scenario: Scenario, policy: str, seed: int, release: str) -> str:

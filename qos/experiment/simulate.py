@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -38,9 +38,11 @@ class Machine:
 
     Attributes:
         memory_bytes: what its kernel counts; None: the node's capacity.
+        period_phases: seconds to the end of the first period of each cgroup's cpu.max.
     """
 
     memory_bytes: int | None = None
+    period_phases: Mapping[CgroupName, float] = field(default_factory=dict)
 
 
 def load(
@@ -125,6 +127,7 @@ def _run(
         sample_interval_seconds=scenario.sample_interval_seconds,
         kernel_version=scenario.profile.kernel,
         disks=scenario.node.disks,
+        period_phases=machine.period_phases if machine else None,
     )
 
     def plan_of(alive: Collection[CgroupName]) -> Plan:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from qos.errors import HostError, InputError
 from qos.experiment.measure import check_size, check_this_machine, measure, node_size
-from qos.experiment.predict import predict
+from qos.experiment.predict import predictions
 from qos.experiment.rig import DISK_MIB, needs_disk
 from qos.experiment.simulate import load
 from qos.experiment.tell import tell, write_page
@@ -141,9 +141,9 @@ def validate(
     kept = Measured.of(measured)
     release = str(kept.meta["release"])
     say(f"predicting {scenario.name} under {name} on Linux {release}")
-    predicted = predict(scenario, policy=name, seed=used_seed, measured=kept.meta)
+    predicted = predictions(scenario, kept)
     lines = compare(predicted, kept, tolerances)
-    return Validation(scenario.name, name, kernel, release, predicted, measured, kept, lines)
+    return Validation(scenario.name, name, kernel, release, predicted[0], measured, kept, lines)
 
 
 def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:

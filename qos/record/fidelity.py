@@ -115,11 +115,11 @@ def compare_runs(
     Raises:
         ValueError: nothing was measured.
     """
-    return compare(predicted, Measured.of(measured), tolerances)
+    return compare([predicted], Measured.of(measured), tolerances)
 
 
 def compare(
-    predicted: Recording, measured: Measured, tolerances: Mapping[str, float] | None = None
+    predicted: Sequence[Recording], measured: Measured, tolerances: Mapping[str, float] | None = None
 ) -> tuple[Line, ...]:
     """Every metric that the measurement knows or only the prediction has, by metric then cgroup.
 
@@ -127,18 +127,19 @@ def compare(
     simulator does not compute of any, are not compared.
 
     Args:
-        predicted: the simulated run; its ``meta["shapes"]`` says what each leaf's workload does.
+        predicted: the simulated runs, of which the median counts, for chances that the kernel has and that
+            a repeat shows (offsets of periods); ``meta["shapes"]`` says what each leaf's workload does.
         measured: the repeats.
         tolerances: instead of those of :data:`RULES`.
     """
-    told = figures(predicted)
+    told = _median([figures(run) for run in predicted])
     keys = dict.fromkeys([*told, *(key for run in measured.runs for key in run)])
     order = list(RULES)
     wanted = sorted(keys, key=lambda key: (order.index(key[0]), key[1]))
     known = {key[0] for key in told} & {key[0] for run in measured.runs for key in run}
     allowed = tolerances or {}
     steps = _steps(measured)
-    names = {**measured.names, **subjects(predicted)}
+    names = {**measured.names, **subjects(predicted[0])}
     return tuple(
         _line(key, names, told.get(key), [run.get(key) for run in measured.runs], allowed, steps)
         for key in wanted
@@ -150,6 +151,13 @@ _OF_THE_KERNEL: Final = frozenset(
     {"psi_cpu", "psi_memory", "psi_io", "disk_bytes_per_second", "pids_current"}
 )
 """Metrics that are there or not with the kernel's configuration, not with what happened."""
+
+
+def _median(runs: Sequence[Mapping[Key, float]]) -> dict[Key, float]:
+    """Of each figure that most of the runs have."""
+    keys = dict.fromkeys(key for run in runs for key in run)
+    values = {key: [run[key] for run in runs if key in run] for key in keys}
+    return {key: median(there) for key, there in values.items() if 2 * len(there) > len(runs)}
 
 
 def _line(

@@ -28,6 +28,7 @@ class Measured:
         seconds: length of a run.
         clock_step_seconds: the tick of the measuring machine's clock of CPU time.
         measuring_cpus: what measuring itself used beside the pods, median.
+        period_phases: of each repeat, when the first period of a cgroup's cpu.max ended, where it is drawn.
         meta: which scenario, hash of what was run, policy, kernel release, the machine's CPUs and memory.
     """
 
@@ -36,6 +37,7 @@ class Measured:
     seconds: float
     clock_step_seconds: float = 0.0
     measuring_cpus: float = 0.0
+    period_phases: tuple[Mapping[CgroupName, float], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -55,6 +57,7 @@ class Measured:
             run_seconds(recordings[0]),
             float(first.get("clock_step_seconds", 0.0)),
             median(float(run.meta.get("measuring_cpus", 0.0)) for run in recordings),
+            tuple(_phases(run.meta.get("period_phases", {})) for run in recordings),
             {name: first[name] for name in _META if name in first} | {"policy": recordings[0].policy},
         )
 
@@ -68,6 +71,9 @@ class Measured:
             "seconds": round(self.seconds, 6),
             "clock_step_seconds": round(self.clock_step_seconds, 6),
             "measuring_cpus": round(self.measuring_cpus, 6),
+            "period_phases": [
+                {name: round(phase, 6) for name, phase in phases.items()} for phases in self.period_phases
+            ],
             "names": dict(self.names),
             "figures": [
                 {"metric": key[0], "cgroup": key[1], "runs": [_short(run.get(key)) for run in self.runs]}
@@ -97,8 +103,13 @@ class Measured:
             float(data["seconds"]),
             float(data["clock_step_seconds"]),
             float(data["measuring_cpus"]),
+            tuple(_phases(phases) for phases in data.get("period_phases", ())),
             {name: data[name] for name in _META if name in data},
         )
+
+
+def _phases(told: Mapping[str, Any]) -> dict[CgroupName, float]:
+    return {CgroupName(name): float(phase) for name, phase in told.items()}
 
 
 def subjects(recording: Recording) -> dict[CgroupName, str]:

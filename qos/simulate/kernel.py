@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -53,6 +53,7 @@ class SimKernel:
         fault_bytes_per_second: how fast a process can touch new memory that nothing slows.
         swap_bytes_per_second: how fast memory goes to swap.
         disks: what the machine has of them; the first is the one that is meant where none is named.
+        period_phases: seconds from the first cpu.max of a cgroup to the end of its first period; else a period.
 
     Raises:
         PlanError: the plan does not fit the machine.
@@ -75,6 +76,7 @@ class SimKernel:
         fault_bytes_per_second: float = 2.0 * 2**30,
         swap_bytes_per_second: float = 500e6,
         disks: Sequence[Disk] = (),
+        period_phases: Mapping[CgroupName, float] | None = None,
     ) -> None:
         self._cpus = tuple(range(cpus)) if isinstance(cpus, int) else tuple(cpus)
         if not self._cpus or sample_interval_seconds <= 0:
@@ -89,6 +91,7 @@ class SimKernel:
         self._machine[FAULT_RATE], self._machine[SWAP_RATE] = fault_bytes_per_second, swap_bytes_per_second
         self._machine[RAM], self._machine[TOTAL] = memory_bytes, memory_bytes + swap_bytes
         self._kernel_version = kernel_version
+        self._phases = dict(period_phases or {})
         self._sources = Sources()
         self._holders = Holders()
         self._flows = Flows(tuple(disks) or (Disk(),))
@@ -140,11 +143,8 @@ class SimKernel:
             PlanError: no such cgroup, or it has children (the no-internal-process rule).
         """
         if cgroup not in self._plan.cgroups or cgroup not in self._plan.leaves():
-            why = (
-                "has children, processes run in leaves only"
-                if cgroup in self._plan.cgroups
-                else "is not there"
-            )
+            children = cgroup in self._plan.cgroups
+            why = "has children, processes run in leaves only" if children else "is not there"
             msg = f"cgroup {cgroup}: {why}"
             raise PlanError(msg)
         starts = self._starts.get(cgroup, 0)
@@ -323,7 +323,7 @@ class SimKernel:
                 heir = index[next(above for above in (*reversed(ancestors(name)), ROOT) if above in index)]
                 counters[heir, :FIRST_GAUGE] += self._counters[old, :FIRST_GAUGE]
                 groups[heir]["file"] += self._groups[old]["file"]
-        effective = set_cpu(nodes, names, plan, self._cpus, self.now_seconds)
+        effective = set_cpu(nodes, names, plan, self._cpus, self.now_seconds, self._phases)
         self._pools, self._may_use = pools_of(names, effective)
         self._scratch = np.zeros((3, len(names), max(len(self._pools), KEPT_FIELDS)))
         set_memory(groups, names, plan, self._memory_bytes, self._swap_bytes)

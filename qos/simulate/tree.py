@@ -60,10 +60,16 @@ def shares_of(spec: CgroupSpec) -> float:
 
 
 def set_cpu(
-    nodes: Nodes, names: Sequence[CgroupName], plan: Plan, cpus: Sequence[int], now: float
+    nodes: Nodes,
+    names: Sequence[CgroupName],
+    plan: Plan,
+    cpus: Sequence[int],
+    now: float,
+    phases: Mapping[CgroupName, float],
 ) -> Mapping[CgroupName, frozenset[int]]:
     """Put the CPU files of a plan in force; each write of cpu.max and cpu.max.burst refills the pool.
 
+    ``phases`` has the seconds from now to the end of the first period; a whole period where it says nothing.
     Returns the effective cpuset of every cgroup.
 
     Raises:
@@ -77,7 +83,7 @@ def set_cpu(
         node, spec = nodes[place], plan.cgroups[name]
         effective[name] = cpuset(name, spec, effective[parent(name)])
         node["weight"], node["cpus"] = shares_of(spec), float(len(effective[name]))
-        _set_quota(node, spec, now)
+        _set_quota(node, spec, now, phases.get(name))
     return effective
 
 
@@ -93,7 +99,7 @@ def cpuset(name: CgroupName, spec: CgroupSpec, above: frozenset[int]) -> frozens
     return own & above
 
 
-def _set_quota(node: Any, spec: CgroupSpec, now: float) -> None:
+def _set_quota(node: Any, spec: CgroupSpec, now: float, phase: float | None) -> None:
     limit = spec.cpu_max
     if limit is None or limit.quota_usec == "max":
         node["quota"] = node["tick"] = UNLIMITED
@@ -108,10 +114,13 @@ def _set_quota(node: Any, spec: CgroupSpec, now: float) -> None:
     node["quota"], node["period"], node["burst"] = quota, period, burst
     node["pool"] = node["snapshot"] = min(pool, quota + burst)
     node["throttled"] = node["idle"] = 0
+    node["synced"] = now
     if fresh:
-        node["phase"] = now
-    node["synced"], node["tick"] = now, now + period
-    node["phase"] = now
+        node["phase"] = node["tick"] = now + (period if phase is None else phase)
+    elif node["tick"] < UNLIMITED:  # a running timer goes on to where it was set (start_cfs_bandwidth)
+        node["phase"] = node["tick"]
+    else:
+        node["tick"] = node["phase"] + (math.floor((now - node["phase"]) / period) + 1.0) * period
 
 
 def link_memory(nodes: Nodes) -> NDArray[Any]:

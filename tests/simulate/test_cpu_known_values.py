@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qos.model.cgroup import CgroupName, CgroupSpec
-from qos.model.plan import Plan
+from qos.model.plan import Plan, diff
 from qos.model.workload import Workload
 from qos.simulate.kernel import SimKernel
 
@@ -64,8 +64,6 @@ class TestWeights:
         kernel = run({"a": {}, "b": {}}, {"a": SPIN, "b": SPIN}, seconds=2.0)
         plan = kernel.plan
         changed = Plan.of({**plan.cgroups, CgroupName("a"): CgroupSpec(cpu_weight=300)})
-        from qos.model.plan import diff
-
         kernel.apply(diff(plan, changed))
         kernel.advance(4.0)
         assert last(kernel, "cpu_stat_usage_usec")["a"] == pytest.approx(1e6 + 3e6, abs=1)
@@ -121,6 +119,26 @@ class TestQuota:
         for name in ("p", "p/a"):
             assert samples.column("cpu_stat_nr_throttled", name)[-1] == 50
             assert samples.column("cpu_stat_throttled_usec", name)[-1] == pytest.approx(2.5e6, abs=2)
+
+    def test_phases_decide_which_of_two_equal_quotas_throttles(self) -> None:
+        """Refilled at 70 ms while its pod waits until 100, a container waits 20 ms; at 20 ms never."""
+        limit = {"cpu_max": "50000 100000"}
+        plan = Plan.of({CgroupName(name): CgroupSpec(**limit) for name in ("p", "p/a")})
+        for phase, throttled_usec in ((0.07, 50 * 20_000), (0.02, 0)):
+            phases = {CgroupName("p/a"): phase}
+            kernel = SimKernel(plan, cpus=1, memory_bytes=2**30, period_phases=phases)
+            kernel.start(CgroupName("p/a"), Workload.model_validate({"cpu": SPIN}))
+            kernel.advance(5.0)
+            counted = last(kernel, "cpu_stat_throttled_usec")
+            assert counted["p/a"] == pytest.approx(throttled_usec, abs=2)
+            assert counted["p"] == pytest.approx(2.5e6, abs=50_000)
+
+    def test_a_running_timer_goes_on_when_cpu_max_is_written(self) -> None:
+        """Written at 30 ms, the period still ends at 100: start_cfs_bandwidth leaves the timer alone."""
+        kernel = run({"a": {"cpu_max": "50000 100000"}}, {"a": SPIN}, seconds=0.03)
+        kernel.apply(diff(kernel.plan, Plan.of({CgroupName("a"): CgroupSpec(cpu_max="40000 100000")})))
+        kernel.advance(0.08)
+        assert last(kernel, "cpu_stat_nr_periods")["a"] == 1
 
     def test_a_burst_begins_with_a_full_pool(self) -> None:
         """Writing cpu.max and then cpu.max.burst refills twice: 80 ms at once are not throttled."""
