@@ -49,7 +49,7 @@ class HostKernel:
         sample_interval_seconds: between two readings.
         repair_interval_seconds: how often values that somebody changed are set right; None: never.
         begin_on_seconds: time begins at a multiple of this on CLOCK_MONOTONIC, where Linux up to 6.3 ends the
-            periods of cpu.max; 0: at once.
+            periods of cpu.max, and a reading is taken then; 0: at once, without.
 
     Raises:
         HostError: the host refuses the plan.
@@ -276,7 +276,7 @@ class HostKernel:
         for cgroup, work in waiting.items():
             work.go(at)
             self._work[cgroup] = (work, at - self._began)
-        if first:
+        if first and self._begin_on > 0.0:
             time.sleep(max(0.0, at - time.monotonic()))
             self._sampler.sample()  # what processes used to get ready is not part of the time that begins
 

@@ -53,7 +53,7 @@ class SimKernel:
         fault_bytes_per_second: how fast a process can touch new memory that nothing slows.
         swap_bytes_per_second: how fast memory goes to swap.
         disks: what the machine has of them; the first is the one that is meant where none is named.
-        period_phases: seconds from the first cpu.max of a cgroup to the end of its first period; else a period.
+        period_phases: seconds from a cgroup's first cpu.max to the end of its first period, else a period.
 
     Raises:
         PlanError: the plan does not fit the machine.
