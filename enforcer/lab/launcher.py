@@ -93,9 +93,7 @@ def run_in_guest(
     make_machine = LANES.get(lane)
     if make_machine is None:
         raise LabError(f"no lane {lane!r}; there are {', '.join(LANES)}")
-    if systemd:
-        _get_systemd()
-    with _job_folder() as folder:
+    with _job_folder(systemd) as folder:
         disk = _empty_disk(folder, disk_mib) if disk_mib else None
         wish = Wish(folder, _init_words(folder), cpus or (2 if lane == "qemu" else 1), memory_mib, disk)
         machine = make_machine(wish)
@@ -173,7 +171,9 @@ def _wait_for_socket(helper: subprocess.Popen[bytes], socket: Path, folder: Path
 
 
 @contextmanager
-def _job_folder() -> Iterator[Path]:
+def _job_folder(systemd: bool) -> Iterator[Path]:
+    if systemd:
+        _get_systemd()
     jobs = cache_folder() / "jobs"
     jobs.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="job-", dir=jobs))
