@@ -16,6 +16,7 @@ from qos.cli.apply import apply, delete, diff, get
 from qos.cli.check import test
 from qos.cli.control import freeze, kill, restart, thaw
 from qos.cli.explain import explain
+from qos.cli.importing import import_
 from qos.cli.lab import doctor, lab
 from qos.cli.plan import plan_app
 from qos.cli.record import record
@@ -29,7 +30,7 @@ from qos.cli.version import version
 from qos.errors import QosError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
-    explain, simulate, validate, test, report, compare, apply, diff, get, delete, run, freeze, thaw,
+    explain, import_, simulate, validate, test, report, compare, apply, diff, get, delete, run, freeze, thaw,
     kill, restart, top, record, doctor, lab, schema, version,
 )  # fmt: skip
 """Every command, in the order of `qos --help`: what to know, what would be, what is, and about qos itself."""
@@ -59,7 +60,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 for command in COMMANDS:
-    app.command(context_settings=CONTEXT if command in _TAKES_A_COMMAND else None)(command)
+    # import_ is a word of Python's without its underscore
+    name = command.__name__.rstrip("_").replace("_", "-")
+    app.command(name, context_settings=CONTEXT if command in _TAKES_A_COMMAND else None)(command)
 app.add_typer(plan_app, name="plan")
 
 

@@ -56,7 +56,7 @@ def plan_openb(
     """
     chosen = scoring_named(scoring)
     fleet = openb_fleet(read_openb_nodes(nodes_file))
-    demand = openb_demand(read_openb_pods(pods_file), fleet)
+    demand = openb_demand([row[:6] for row in read_openb_pods(pods_file)], fleet)
     if load is not None and len(demand.names):
         demand = resampled(demand, fleet, load, seed)
     placement = pack(fleet, demand, chosen, seed=seed)

@@ -26,7 +26,11 @@ class NodeRow(NamedTuple):
 
 
 class PodRow(NamedTuple):
-    """A pod of the pod table; ``models`` are the GPUs it accepts, none where it takes any."""
+    """A pod of the pod table.
+
+    ``models`` are the GPUs it accepts, none where it takes any; ``qos`` is what the trace calls it, which is
+    not its Kubernetes class.
+    """
 
     name: str
     cpu_milli: int
@@ -34,6 +38,7 @@ class PodRow(NamedTuple):
     gpus: int
     gpu_milli: int
     models: tuple[str, ...]
+    qos: str = ""
 
 
 def read_openb_nodes(path: str | os.PathLike[str]) -> tuple[NodeRow, ...]:
@@ -69,6 +74,7 @@ def read_openb_pods(path: str | os.PathLike[str]) -> tuple[PodRow, ...]:
             _number(row, "num_gpu", at, 64),
             _number(row, "gpu_milli", at, 1000),
             tuple(model for model in (row.get("gpu_spec") or "").split("|") if model),
+            row.get("qos") or "",
         )
         for row, at in _rows(path, ("name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli"))
     )
