@@ -128,8 +128,10 @@ def fields_of(parts: Sequence[tuple[Part, int]], keys: NDArray[np.uint64], table
     runs[:2] += bases[np.repeat(np.arange(len(bases)), sizes[:, _RUN]), _LEAF]
     changed = bases[np.repeat(np.arange(len(bases)), sizes[:, _CHANGE]), _LEAF]
     quota_of = bases[np.repeat(np.arange(len(bases)), sizes[:, _QUOTA]), _LEAF]
+    leaves = _tiled([part.leaves for part, _ in parts], copies)
     return Fields(
-        leaves=_tiled([part.leaves for part, _ in parts], copies),
+        leaves=leaves,
+        bits=leaves.view(np.int64),
         words=words,
         places=places,
         groups=_tiled([part.groups for part, _ in parts], copies),

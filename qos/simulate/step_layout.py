@@ -60,6 +60,7 @@ class Fields(NamedTuple):
     """All arrays the stepped kernel works on."""
 
     leaves: Any  # (LEAF_ROWS, L)
+    bits: Any  # (LEAF_ROWS, L) the same memory as whole numbers
     words: Any  # (WORD_ROWS, L)
     places: Any  # (PLACE_ROWS, G) of the groups
     groups: Any  # (GROUP_ROWS, G)

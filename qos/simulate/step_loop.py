@@ -7,7 +7,7 @@ a curve are written a page at a time.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
@@ -44,7 +44,8 @@ from qos.simulate.step_layout import (
     WANT,
     WEIGHT,
 )  # fmt: skip
-from qos.simulate.step_quota import NR_PERIODS, count_quotas
+from qos.simulate.step_output import count, read, write_curves
+from qos.simulate.step_quota import count_quotas, pass_periods
 from qos.simulate.step_share import share_step
 
 _STRETCH: Final = 64
@@ -65,16 +66,17 @@ def draw_run(first: int, last: int, step: Any, words: Any, leaves: Any) -> None:
 
 @inner
 def set_demand(fields: Any, machine: int, step: int) -> None:
-    """Put the demand of a step into the leaves of a machine; says whether anything may have changed."""
+    """Put the demand of a step into the leaves of a machine."""
     machines, leaves = fields.machines, fields.leaves
     at = machines[NEXT_CHANGE, machine]
     while at < machines[CHANGES + 1, machine] and fields.change_steps[at] <= step:
-        leaves[DEMAND, fields.change_leaves[at]] = fields.change_values[at]
-        machines[QUIET, machine] = 0
+        leaf = fields.change_leaves[at]
+        leaves[DEMAND, leaf] = max(fields.change_values[at], 0.0)
+        if fields.change_values[at] < 0.0:  # killed: it wants nothing any more, and what waits is lost
+            leaves[LIMIT, leaf] = leaves[KEPT, leaf] = 0.0
         at += 1
     machines[NEXT_CHANGE, machine] = at
     for run in range(machines[RUNS, machine], machines[RUNS + 1, machine]):
-        machines[QUIET, machine] = 0
         first, last = fields.runs[RUN_FIRST, run], fields.runs[RUN_LAST, run]
         every = fields.runs[RUN_EVERY, run]
         if fields.runs[RUN_KIND, run] == RANDOM:
@@ -116,69 +118,78 @@ def serve(demand: Any, backlog: Any, kept: Any, got: Any, usage: Any, seconds: f
     return waits
 
 
-class Output(NamedTuple):
-    """What a run leaves beside its counters; arrays of width 0 where it is not wanted."""
-
-    curves: Any  # (T, L) float32 CPUs used in each step
-    rows: Any  # (S, K, L) readings of the leaves' counters
-    picked: Any  # (K,) rows of the leaves that are read
-    quota_rows: Any  # (S, 3, Q) readings of nr_periods, nr_throttled and throttled seconds
-    every: int  # steps between two readings
-
-
 @inner
-def write(curve: Any, got: Any) -> None:
-    """One row of the curve of use."""
-    for leaf in range(len(got)):
-        curve[leaf] = got[leaf]
-
-
-@inner
-def read(fields: Any, machine: int, row: int, output: Any) -> None:
-    """A reading of a machine's counters."""
-    machines = fields.machines
-    for place in range(len(output.picked)):
-        counter = output.picked[place]
-        for leaf in range(machines[LEAVES, machine], machines[LEAVES + 1, machine]):
-            output.rows[row, place, leaf] = fields.leaves[counter, leaf]
-    if output.quota_rows.shape[2] > 0:
-        for quota in range(machines[QUOTAS, machine], machines[QUOTAS + 1, machine]):
-            for place in range(3):
-                output.quota_rows[row, place, quota] = fields.quotas[NR_PERIODS + place, quota]
-
-
-@inner
-def step_machine(fields: Any, machine: int, step: int, seconds: float, curve: Any) -> None:
-    """One step of one machine."""
+def step_machine(fields: Any, machine: int, step: int, seconds: float) -> int:
+    """One step of a machine; returns the row of the leaves that holds the CPUs used."""
     machines, leaves = fields.machines, fields.leaves
     first, last = machines[LEAVES, machine], machines[LEAVES + 1, machine]
-    set_demand(fields, machine, step)
     demand, backlog, want = leaves[DEMAND, first:last], leaves[BACKLOG, first:last], leaves[WANT, first:last]
     total = ask(demand, backlog, leaves[LIMIT, first:last], want, 1.0 / seconds)
-    got = want
+    row = WANT
     if total > fields.supply[machine] or machines[CAPPED, machine]:
         share_step(
             machines[GROUPS, machine], machines[GROUPS + 1, machine], fields.places, fields.groups,
             leaves[WANT], leaves[WEIGHT], leaves[GOT], fields.supply[machine],
         )  # fmt: skip
-        got = leaves[GOT, first:last]
+        row = GOT
         waited = leaves[WAIT_CPU, first:last]
         for leaf in range(last - first):
-            waited[leaf] += (want[leaf] - got[leaf]) * seconds
+            waited[leaf] += (want[leaf] - leaves[GOT, first + leaf]) * seconds
+    got = leaves[row, first:last]
+    biting = False
     if machines[QUOTAS, machine] < machines[QUOTAS + 1, machine]:
-        count_quotas(fields, machine, step * seconds, got)
-    serve(demand, backlog, leaves[KEPT, first:last], got, leaves[USAGE, first:last], seconds)
-    if len(curve) > 0:
-        write(curve[first:last], got)
+        biting = count_quotas(fields, machine, step * seconds, got)
+    waits = serve(demand, backlog, leaves[KEPT, first:last], got, leaves[USAGE, first:last], seconds)
+    machines[QUIET, machine] = 1 if waits <= 0.0 and row == WANT and not biting else 0
+    return row
+
+
+@inner
+def pass_quietly(fields: Any, machine: int, steps: int, seconds: float) -> None:
+    """So many steps like the one before: nothing waits, and everybody has what it wants."""
+    machines, leaves = fields.machines, fields.leaves
+    for leaf in range(machines[LEAVES, machine], machines[LEAVES + 1, machine]):
+        leaves[WANT, leaf] = min(leaves[DEMAND, leaf], leaves[LIMIT, leaf])
+        leaves[USAGE, leaf] += leaves[WANT, leaf] * (seconds * steps)
+    for quota in range(machines[QUOTAS, machine], machines[QUOTAS + 1, machine]):
+        pass_periods(fields, quota, steps)
+
+
+@inner
+def quiet_steps(fields: Any, machine: int, step: int, end: int) -> int:
+    """How many steps from ``step`` on are like the one before, at most to ``end``."""
+    machines = fields.machines
+    if not machines[QUIET, machine] or machines[RUNS, machine] < machines[RUNS + 1, machine]:
+        return 0
+    change = machines[NEXT_CHANGE, machine]
+    if change < machines[CHANGES + 1, machine]:
+        end = min(end, fields.change_steps[change])
+    return max(end - step, 0)
 
 
 @compiled
 def run_steps(fields: Any, first: int, last: int, begin: int, end: int, seconds: float, output: Any) -> None:
     """Machines [first, last) from step ``begin`` to before ``end``."""
-    curves, every = output.curves, output.every
+    every, counted, curved = output.every, output.use.shape[0] > 0, output.curves.shape[1] > 0
     for stretch in range(begin, end, _STRETCH):
+        stop = min(stretch + _STRETCH, end)
         for machine in range(first, last):
-            for step in range(stretch, min(stretch + _STRETCH, end)):
-                step_machine(fields, machine, step, seconds, curves[min(step - begin, len(curves) - 1)])
-                if (step + 1) % every == 0 and len(output.rows) > 0:
-                    read(fields, machine, (step + 1) // every - begin // every - 1, output)
+            step, row = stretch, WANT
+            while step < stop:
+                due = min((step // every + 1) * every, stop)
+                span = quiet_steps(fields, machine, step, due)
+                if span > 0:
+                    pass_quietly(fields, machine, span, seconds)
+                    row = WANT
+                else:
+                    set_demand(fields, machine, step)
+                    row = step_machine(fields, machine, step, seconds)
+                    span = 1
+                if counted:
+                    count(fields, output, machine, span, row)
+                if curved:
+                    leaf, end_leaf = fields.machines[LEAVES, machine], fields.machines[LEAVES + 1, machine]
+                    write_curves(output, machine, step - begin, span, fields.leaves[row, leaf:end_leaf], leaf)
+                step += span
+                if step % every == 0 and counted:
+                    read(fields, output, machine, step // every - begin // every - 1)

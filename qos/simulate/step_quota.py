@@ -99,8 +99,10 @@ def ran(before: float, demand: float, amount: float, width: float, period: float
 
 
 @inner
-def count_quotas(fields: Any, machine: int, now: float, got: Any) -> None:
+def count_quotas(fields: Any, machine: int, now: float, got: Any) -> bool:
     """Count what a step did under each quota of a machine; ``got`` (of its leaves) is CPUs used.
+
+    Returns whether any of them bit.
 
     To be called before backlogs are brought up to the end of the step.
     """
@@ -129,6 +131,18 @@ def count_quotas(fields: Any, machine: int, now: float, got: Any) -> None:
         if burning > fields.supply[machine] + EPSILON:
             resolve_period(fields, machine, got)
         note_bites(fields, machine, now)
+    return biting
+
+
+@inner
+def pass_periods(fields: Any, quota: int, steps: int) -> None:
+    """Count the periods of so many steps in which nothing waits and demand is what it was."""
+    quotas = fields.quotas
+    if fields.leaves[WANT, fields.quota_leaves[quota]] > 0.0:
+        quotas[NR_PERIODS, quota] += quotas[COUNT, quota] * steps
+    elif quotas[TIMER, quota] > 0.0:
+        quotas[NR_PERIODS, quota] += 1.0
+        quotas[TIMER, quota] = 0.0
 
 
 @inner

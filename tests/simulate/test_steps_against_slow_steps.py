@@ -16,10 +16,11 @@ from qos.errors import PlanError
 from qos.model.cgroup import CgroupName, CgroupSpec
 from qos.model.plan import Plan
 from qos.model.workload import Workload
-from qos.simulate.fleet import Fleet
+from qos.simulate.fleet import Fleet, Watch
 from qos.simulate.kernel import SimKernel
 from qos.simulate.step_draw import key_of
 from qos.simulate.step_frame import Machine
+from qos.simulate.step_output import percentile_of
 
 STEPS = 12
 
@@ -227,3 +228,17 @@ def test_what_steps_cannot_compute_is_refused_with_its_reason() -> None:
     ):
         with pytest.raises(PlanError, match="cannot be computed in steps"):
             Fleet([Machine(Plan.of({name: spec}), {name: Workload.model_validate(load)}, 2)], steps=1)
+
+
+def test_what_is_watched_sums_up_to_the_counters_and_counts_every_step() -> None:
+    """Sums of groups end at the leaves' counters; histograms hold every pod-step and machine-step."""
+    pods = [Pod("", 100, 2, [0.35, 0.0, 1.6, 3.9] * 3, 50), Pod("burstable/", 100, 1, [0.7] * STEPS, None)]
+    fleet = Fleet([machine_of(pods, 2)] * 3, steps=STEPS)
+    watch = Watch(np.array([0, 1] * 3), np.zeros(3, dtype=np.int64), every=4)
+    fleet.run(watch=watch, threads=2)
+    usage = fleet.counters()["usage_seconds"]
+    assert watch.times.tolist() == [4.0, 8.0, 12.0]
+    assert watch.sums[-1, 0] == pytest.approx([usage[0::2].sum(), usage[1::2].sum()])
+    assert watch.use.sum() == 6 * STEPS
+    assert watch.busy.sum() == 3 * STEPS
+    assert percentile_of(watch.use[1], 0.5) == pytest.approx(0.7, rel=0.04)
