@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event
 from qos.model.sample import Completions, Recording, Samples
-from qos.record.fidelity import RULES, Line, compare_runs
+from qos.record.fidelity import RULES, Line, compare, compare_runs
+from qos.record.measured import Measured
 from qos.record.run_figures import figures
 
 LEAF, OTHER = CgroupName("kubepods/pod1/c"), CgroupName("kubepods/pod2/c")
@@ -156,3 +157,13 @@ def test_nothing_measured_is_no_comparison() -> None:
     """Without a repeat there is nothing to compare with."""
     with pytest.raises(ValueError, match="nothing was measured"):
         compare_runs(replace(make()), [])
+
+
+def test_phases_of_periods_are_kept_and_the_median_prediction_counts() -> None:
+    """What a repeat showed of the kernel's chances is kept; of several predictions the middle counts."""
+    run = make()
+    seen = replace(run, meta={**run.meta, "period_phases": {LEAF: 0.07}})
+    kept = Measured.from_json(Measured.of([seen, run]).to_json())
+    assert kept.period_phases == ({LEAF: 0.07}, {})
+    told = [make((usage, 3.75e6)) for usage in (1.0e6, 1.25e6, 2.0e6)]
+    assert line(compare(told, kept), "cpu_usage").error == pytest.approx(0.0)
