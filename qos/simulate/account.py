@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from qos.errors import InputError
 from qos.model.cgroup import CgroupName
 from qos.model.sample import Samples
+from qos.simulate.averages import Averages, averages_of
 from qos.simulate.flows import IO_COLUMNS
 from qos.simulate.layout import (
     ANON,
@@ -27,6 +28,8 @@ from qos.simulate.layout import (
     INACTIVE_FILE,
     LOST,
     MEMORY,
+    MEMORY_FULL,
+    MEMORY_SOME,
     NR_BURSTS,
     NR_PERIODS,
     NR_THROTTLED,
@@ -54,6 +57,8 @@ COLUMNS: Final[dict[str, tuple[int, float]]] = {
     "cpu_stat_burst_usec": (BURST, _USEC),
     "cpu_pressure_some_total": (CPU_SOME, _USEC),
     "cpu_pressure_full_total": (CPU_FULL, _USEC),
+    "memory_pressure_some_total": (MEMORY_SOME, _USEC),
+    "memory_pressure_full_total": (MEMORY_FULL, _USEC),
     "memory_current": (MEMORY, 1.0),
     "memory_peak": (PEAK, 1.0),
     "memory_swap_current": (SWAP, 1.0),
@@ -84,6 +89,13 @@ it waited for, own limit (quota) or busy CPUs (cpu); demand = usage + both waits
 backlog, for all shapes but spin; arrived, completed and lost count requests and pieces of work.
 """
 
+AVERAGES: Final[dict[str, str]] = {
+    average: total
+    for total in (*COLUMNS, *IO_COLUMNS)
+    if "_pressure_" in total
+    for average in averages_of(total)
+}
+"""Column of averages → the column of totals it is made from."""
 
 _CHUNK_VALUES: Final = 4_000_000
 """Readings are converted in pieces of this many numbers, so that a long run needs no second copy of all."""
@@ -103,16 +115,18 @@ class Readings:
     """
 
     def __init__(self, columns: Sequence[str] | None) -> None:
-        self._columns = tuple(COLUMNS) if columns is None else tuple(columns)
-        for name in self._columns:
-            if name not in COLUMNS and name not in IO_COLUMNS:
+        self._wanted = (
+            AVERAGES.keys() | COLUMNS.keys() | set(IO_COLUMNS) if columns is None else frozenset(columns)
+        )
+        for name in columns or ():
+            if name not in COLUMNS and name not in IO_COLUMNS and name not in AVERAGES:
                 msg = "the simulated kernel has no such column"
-                raise InputError(
-                    msg, field="columns", value=name, expected=", ".join((*COLUMNS, *IO_COLUMNS))
-                )
-        self._traffic = IO_COLUMNS if columns is None else tuple(n for n in columns if n in IO_COLUMNS)
-        self._columns = tuple(name for name in self._columns if name in COLUMNS)
+                known = ", ".join((*COLUMNS, *IO_COLUMNS, *AVERAGES))
+                raise InputError(msg, field="columns", value=name, expected=known)
+        self._totals = frozenset(AVERAGES[name] for name in self._wanted if name in AVERAGES)
+        self._columns = tuple(name for name in COLUMNS if name in self._wanted | self._totals)
         self.picked = np.array([COLUMNS[name][0] for name in self._columns], dtype=np.int64)
+        self._averages = Averages()
         self._parts: list[Samples] = []
 
     def rows_at_once(self, cgroups: int) -> int:
@@ -135,8 +149,11 @@ class Readings:
             values = {
                 name: np.rint(rows[:, place] * COLUMNS[name][1]) for place, name in enumerate(self._columns)
             }
-            values |= {name: np.rint(traffic[name]) for name in self._traffic if name in traffic}
-            self._parts.append(Samples(times.copy(), tuple(names), values, "simulated"))
+            values |= {name: np.rint(column) for name, column in traffic.items()}
+            totals = {name: column for name, column in values.items() if name in self._totals}
+            values |= self._averages.add(totals, times, names)
+            kept = {name: column for name, column in values.items() if name in self._wanted}
+            self._parts.append(Samples(times.copy(), tuple(names), kept, "simulated"))
 
     def newest_seconds(self) -> float:
         """Time of the newest reading kept, -1 if there is none."""

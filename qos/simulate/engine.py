@@ -14,7 +14,7 @@ from qos.simulate.layout import EPSILON, EVENT_THROTTLE, RATE, UNLIMITED
 from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
-from qos.simulate.pressure import find_pressure, press
+from qos.simulate.pressure import find_memory_pressure, find_pressure, press, press_memory
 from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
@@ -34,7 +34,8 @@ EVENT_ROWS: Final = 5
 NEXT_MEMORY: Final = 6
 LIMITS_CHANGED: Final = 7
 DEATHS: Final = 8
-CLOCK_FIELDS: Final = 9
+STALLED: Final = 9  # tasks that wait for memory
+CLOCK_FIELDS: Final = 10
 
 
 class State(NamedTuple):
@@ -88,6 +89,8 @@ def step_memory(state: Any, used: int, now: float) -> int:
         state.log,
     )
     corner_times, corner_values = state.corner_times, state.corner_values
+    if state.clock[STALLED] > 0.0:
+        press_memory(state.nodes, counters, now)
     if state.clock[LIMITS_CHANGED] > 0.0:
         deaths, used = enforce(groups, holders, counters, killed, log, used, now)
         bury(state, deaths, now)
@@ -100,6 +103,7 @@ def step_memory(state: Any, used: int, now: float) -> int:
             )  # fmt: skip
             if deaths > 0:
                 bury(state, deaths, now)
+    state.clock[STALLED] = find_memory_pressure(state.nodes, holders, now)
     state.clock[NEXT_MEMORY] = plan_ahead(
         groups, state.nodes, holders, corner_times, corner_values, state.machine, now
     )

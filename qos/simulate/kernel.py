@@ -23,7 +23,7 @@ from qos.simulate.demand import demand_of, seed_of
 from qos.simulate.events import describe
 from qos.simulate.flows import Flows
 from qos.simulate.holders import Holders
-from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_GAUGE, PIDS_EVENTS_MAX
+from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_GAUGE, NODE_KEPT, PIDS_EVENTS_MAX
 from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTAL
 from qos.simulate.oom import end
 from qos.simulate.pids import allowed_tasks
@@ -308,14 +308,12 @@ class SimKernel:
         groups = link_memory(nodes)
         counters = np.zeros((len(names), COUNTERS))
         index = dict(index_of(names))
-        kept = ("frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle",
-                "burn", "width", "throttled", "last_throttled")  # fmt: skip
         held = ("anon", "file", "active", "swap", "usage", "peak", "swap_peak")
         for name, old in self._index.items():
             place = index.get(name)
             if place is not None:
                 counters[place] = self._counters[old]
-                for field in kept:
+                for field in NODE_KEPT:
                     nodes[place][field] = self._nodes[old][field]
                 for field in held:
                     groups[place][field] = self._groups[old][field]

@@ -51,9 +51,19 @@ NODE: Final = np.dtype(
         ("some", np.float64),  # part of the time in which some of them, or all, wait
         ("full", np.float64),
         ("pressed", np.float64),  # `some` and `full` hold since this time
+        # memory.pressure
+        ("stalled", np.int64),  # tasks below that wait for memory, and whether nobody below runs meanwhile
+        ("stalled_fully", np.int64),
+        ("stalled_since", np.float64),
     ],
     align=True,
 )
+
+NODE_KEPT: Final = (
+    "frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle", "burn",
+    "width", "throttled", "last_throttled", "stalled", "stalled_fully", "stalled_since",
+)  # fmt: skip
+"""What a cgroup that stays takes with it when the tree changes."""
 
 FREE: Final = 0
 STARVED: Final = 1  # it, or a cgroup above, has used up its quota
@@ -191,7 +201,9 @@ EVENTS: Final = 23  # memory.events, six of them: with those of the cgroups belo
 EVENTS_LOCAL: Final = 29  # memory.events.local
 CPU_SOME: Final = 35
 CPU_FULL: Final = 36
-COUNTERS: Final = 37
+MEMORY_SOME: Final = 37
+MEMORY_FULL: Final = 38
+COUNTERS: Final = 39
 
 LOW: Final = 0  # places in EVENTS and EVENTS_LOCAL
 HIGH: Final = 1

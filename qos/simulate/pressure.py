@@ -1,8 +1,9 @@
-"""cpu.pressure: the part of the time in which some, or all, of a cgroup's tasks wait for a CPU.
+"""cpu.pressure and memory.pressure: the part of the time in which some, or all, of a cgroup's tasks wait.
 
 Of n threads that want a CPU, min(n, CPUs) run queues hold one each or more. A run queue with one thread
 waits while that thread does not run; with more threads than CPUs somebody always waits. All wait while
-nobody runs. A throttled thread waits like any other.
+nobody runs. A throttled thread waits like any other. A task waits for memory while it sleeps above
+memory.high or writes to swap; that is full while no other task of the cgroup wants a CPU.
 
 Source: kernel/sched/psi.c of Linux 6.12 (test_states: cpu some is NR_RUNNING > NR_ONCPU, full none on CPU;
 states of CPUs are weighed by their non-idle time; the machine as a whole has no full).
@@ -13,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from qos.simulate.jit import inner
-from qos.simulate.layout import CPU_FULL, CPU_SOME, EPSILON, FROZEN
+from qos.simulate.layout import CPU_FULL, CPU_SOME, EPSILON, FROZEN, MEMORY_FULL, MEMORY_SOME
 
 
 @inner
@@ -48,3 +49,36 @@ def find_pressure(nodes: Any, counters: Any, now: float) -> None:
         if some != node.some or full != node.full:
             press(node, counters[index], now)
             node.some, node.full = some, full
+
+
+@inner
+def press_memory(nodes: Any, counters: Any, now: float) -> None:
+    """Count the waits for memory since they last changed."""
+    for index in range(len(nodes)):
+        node = nodes[index]
+        if node.stalled > 0:
+            span = now - node.stalled_since
+            counters[index, MEMORY_SOME] += span
+            if node.stalled_fully:
+                counters[index, MEMORY_FULL] += span
+            node.stalled = 0
+
+
+@inner
+def find_memory_pressure(nodes: Any, holders: Any, now: float) -> int:
+    """Set who waits for memory from now on; returns how many tasks do."""
+    waiting = 0
+    for place in range(len(holders)):
+        holder = holders[place]
+        if holder.alive and holder.stalled_until > now and nodes[holder.node].held != FROZEN:
+            waiting += 1
+            at = holder.node
+            while True:
+                node = nodes[at]
+                node.stalled += 1
+                node.stalled_fully = node.wanting <= EPSILON
+                node.stalled_since = now
+                if at == 0:
+                    break
+                at = node.parent
+    return waiting
