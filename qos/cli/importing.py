@@ -54,14 +54,9 @@ def import_(
 
     folder = out or Path(kind.value)
     if kind is Kind.USAGE:
-        from qos.experiment.import_usage import import_usage
-
         if not files or nodes or pods:
             raise InputError("usage takes tables", expected="qos import usage FILE…")
-        series = import_usage(files, name=_name(folder), scale=scale, duration=duration)
-        _write(folder, series.scenario, series.files)
-        if series.dropped:
-            print(f"qos: {series.dropped} rows were empty, no numbers or told twice", file=sys.stderr)
+        _usage(folder, files, scale, duration)
         return
     from qos.experiment.import_openb import PODS_FILE, import_openb
 
@@ -73,6 +68,15 @@ def import_(
     _write(folder, made.scenario, {PODS_FILE: json.dumps(made.pods) + "\n"})
     if made.left_out:
         print(f"qos: {made.left_out} pods fit no node and are left out", file=sys.stderr)
+
+
+def _usage(folder: Path, files: list[str], scale: float, duration: str | None) -> None:
+    from qos.experiment.import_usage import import_usage
+
+    series = import_usage(files, name=_name(folder), scale=scale, duration=duration)
+    _write(folder, series.scenario, series.files)
+    if series.dropped:
+        print(f"qos: {series.dropped} rows were empty, no numbers or told twice", file=sys.stderr)
 
 
 def _name(folder: Path) -> str:

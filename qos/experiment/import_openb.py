@@ -81,20 +81,24 @@ def import_openb(
         "policies": ["kubelet"],
         "agents": [],
     }
-    description = (
-        f"Made by qos import openb. The tables tell requests and not use: every pod uses {use:.0%} of its "
-        f"CPU request on average, none to twice that over a day, and {_MEMORY_PART:.0%} of its memory."
-    )
     return Imported(
         {
             "apiVersion": "qos.dev/v1alpha1",
             "kind": "Scenario",
-            "metadata": {"name": name, "description": description},
+            "metadata": {"name": name, "description": _description(use)},
             "spec": spec,
         },
         {"apiVersion": "v1", "kind": "List", "items": [_pod(pod, node, by_name) for pod, node in placed]},
         len(nodes),
         len(pods) - len(placed),
+    )
+
+
+def _description(use: float) -> str:
+    """What is assumed, since the tables do not tell it."""
+    return (
+        f"Made by qos import openb. The tables tell requests and not use: every pod uses {use:.0%} of its "
+        f"CPU request on average, none to twice that over a day, and {_MEMORY_PART:.0%} of its memory."
     )
 
 
