@@ -81,13 +81,9 @@ def import_openb(
         "policies": ["kubelet"],
         "agents": [],
     }
+    metadata = {"name": name, "description": _description(use)}
     return Imported(
-        {
-            "apiVersion": "qos.dev/v1alpha1",
-            "kind": "Scenario",
-            "metadata": {"name": name, "description": _description(use)},
-            "spec": spec,
-        },
+        {"apiVersion": "qos.dev/v1alpha1", "kind": "Scenario", "metadata": metadata, "spec": spec},
         {"apiVersion": "v1", "kind": "List", "items": [_pod(pod, node, by_name) for pod, node in placed]},
         len(nodes),
         len(pods) - len(placed),
