@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qos.cli.plan_recommend import recommend
+
 if TYPE_CHECKING:
     from qos.experiment.plan_load import PlanInput
 
@@ -65,6 +67,7 @@ Seed = Annotated[int, typer.Option(help="With --openb-*: of all that is random."
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print.")]
 
 plan_app = typer.Typer(rich_markup_mode=None)
+plan_app.command()(recommend)
 
 
 @plan_app.callback(invoke_without_command=True)
