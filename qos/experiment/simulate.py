@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from qos.errors import InputError
 from qos.experiment.admission import as_stored
 from qos.experiment.agents import NAMES, build_agents
 from qos.experiment.drive import Driver
@@ -85,6 +86,11 @@ def simulate(
     Raises:
         qos.errors.InputError: an unknown policy or agent, or an impossible scenario.
     """
+    if len(scenario.nodes) > 1:
+        raise InputError(
+            "one node is simulated at a time", source=scenario.source, field="spec.nodes",
+            value=f"{len(scenario.nodes)} nodes", expected="one node",
+        )  # fmt: skip
     names = tuple(policies) or scenario.policies
     used_seed = scenario.seed if seed is None else seed
     recordings: list[Recording] = []
