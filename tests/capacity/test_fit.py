@@ -94,7 +94,11 @@ def test_nodes_needed_is_enough_and_never_below_the_sum(
 def test_nodes_opened_by_state_are_those_opened_pod_by_pod(
     node: tuple[int, int], kinds: list[tuple[int, int, int]]
 ) -> None:
-    """Moving equal nodes together gives what placing each pod, largest first, on the fullest node gives."""
+    """Moving equal nodes together gives what placing each pod on the fullest node gives, for pods all alike.
+
+    Pods of several sizes may break ties otherwise and then need a node more or less: (9, 12) with two pods of
+    (2, 3), two of (3, 0) and five of (1, 3) does, so of those only most are asked to fit.
+    """
     pods = np.array([kind[:2] for kind in kinds for _ in range(kind[2])], dtype=np.int64)
     needed = nodes_needed(pods, _fleet([node]))
     assert needed is not None
@@ -106,7 +110,8 @@ def test_nodes_opened_by_state_are_those_opened_pod_by_pod(
         if count < needed.nodes and len(np.unique(pods, axis=0)) == 1:
             assert placed < len(pods)
         elif count == needed.nodes:
-            assert placed == len(pods)
+            alike = len(np.unique(pods, axis=0)) == 1
+            assert placed == len(pods) if alike else placed >= len(pods) * (count - 1) // count
 
 
 def test_nodes_needed_known_values() -> None:
