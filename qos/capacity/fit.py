@@ -94,9 +94,14 @@ def _tolerates(toleration: Toleration, taint: Taint) -> bool:
 
 
 def largest_first(requests: Integers, allocatable: Integers) -> Integers:
-    """(P,) the order of pods by their largest share of one node, largest first; equal ones stay in order."""
+    """(P,) the order of pods by their largest share of one node, largest first.
+
+    Of equal shares the larger request of the first resource that differs comes first, so that the order of
+    sizes does not depend on the order given; pods all alike stay in it.
+    """
     offered = np.maximum(allocatable, 1)
-    return np.argsort(-(requests / offered).max(axis=1, initial=0.0), kind="stable").astype(np.int64)
+    share = (requests / offered).max(axis=1, initial=0.0)
+    return np.lexsort((*(-column for column in requests.T[::-1]), -share)).astype(np.int64)
 
 
 def nodes_needed(requests: Integers, fleet: Fleet) -> NodesNeeded | None:

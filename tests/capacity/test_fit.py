@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qos.capacity.fit import copies, kept_away, largest_first, nodes_needed
@@ -91,14 +91,11 @@ def test_nodes_needed_is_enough_and_never_below_the_sum(
         st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 15)), min_size=1, max_size=5
     ),
 )
+@example(node=(9, 12), kinds=[(2, 3, 2), (3, 0, 2), (1, 3, 5)])
 def test_nodes_opened_by_state_are_those_opened_pod_by_pod(
     node: tuple[int, int], kinds: list[tuple[int, int, int]]
 ) -> None:
-    """Moving equal nodes together gives what placing each pod on the fullest node gives, for pods all alike.
-
-    Pods of several sizes may break ties otherwise and then need a node more or less: (9, 12) with two pods of
-    (2, 3), two of (3, 0) and five of (1, 3) does, so of those only most are asked to fit.
-    """
+    """Moving equal nodes together gives what placing each pod, largest first, on the fullest node gives."""
     pods = np.array([kind[:2] for kind in kinds for _ in range(kind[2])], dtype=np.int64)
     needed = nodes_needed(pods, _fleet([node]))
     assert needed is not None
@@ -110,8 +107,7 @@ def test_nodes_opened_by_state_are_those_opened_pod_by_pod(
         if count < needed.nodes and len(np.unique(pods, axis=0)) == 1:
             assert placed < len(pods)
         elif count == needed.nodes:
-            alike = len(np.unique(pods, axis=0)) == 1
-            assert placed == len(pods) if alike else placed >= len(pods) * (count - 1) // count
+            assert placed == len(pods)
 
 
 def test_nodes_needed_known_values() -> None:
