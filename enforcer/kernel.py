@@ -283,7 +283,10 @@ class HostKernel:
     def _look_after(self, now: float) -> None:
         for cgroup, (work, started) in self._work.items():
             work.feed_until(now - started + AHEAD_SECONDS)
-            self._tell_end(cgroup, work.poll())
+            exit_code = work.poll()
+            if exit_code is not None and cgroup not in self._ended:
+                self._tell_all(self._watch.look(cgroup))  # an OOM kill is counted before its process is dead
+            self._tell_end(cgroup, exit_code)
         if now >= self._next_sample:
             self._sampler.sample()
             self._next_sample = (math.floor(now / self._interval) + 1) * self._interval

@@ -224,6 +224,15 @@ class Watch:
             raise HostError(f"poll of cgroup files: {error.strerror}") from error
         return [happening for fd, _ in ready for happening in self._changed(fd)]
 
+    def look(self, cgroup: CgroupName) -> list[Happening]:
+        """What one cgroup's files say that they did not before, announced or not.
+
+        The kernel counts at once and announces memory.events at most every 10 ms
+        (CGROUP_FILE_NOTIFY_MIN_INTV in kernel/cgroup/cgroup.c).
+        """
+        mine = [fd for fd, (name, _) in self._watched.items() if name == cgroup]
+        return [happening for fd in mine for happening in self._changed(fd)]
+
     def close(self) -> None:
         """Release all descriptors."""
         for fd in list(self._watched):
