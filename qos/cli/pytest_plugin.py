@@ -6,6 +6,7 @@ itself (entry point ``pytest11``); nothing of qos is imported before a scenario 
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,17 +31,29 @@ PlanManifests = Callable[..., "dict[str, Any]"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--qos-seeds`` and ``--qos-baseline``, as `qos test` has them."""
     group = parser.getgroup("qos", "resource QoS scenarios")
-    group.addoption("--qos-seeds", type=int, default=3, help="runs of a scenario in which chance has a part")
+    group.addoption(
+        "--qos-seeds", type=_at_least_one, default=3, help="runs of a scenario in which chance has a part"
+    )
     group.addoption("--qos-baseline", metavar="DIR", default=None, help="folder of committed figures")
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} is no number of seeds; expected 1 or more")
+    return int(text)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """A scenario file is a collector of its promises; every other file is left to others."""
     if file_path.suffix not in _SUFFIXES:
         return None
+    from qos.errors import InputError
     from qos.scenario.load import read_bytes
 
-    text = read_bytes(file_path)
+    try:
+        text = read_bytes(file_path)
+    except InputError:
+        return None
     return ScenarioFile.from_parent(parent, path=file_path) if all(mark in text for mark in _MARKS) else None
 
 
@@ -73,7 +86,7 @@ class ScenarioFile(pytest.File):
 
         baseline = self.config.getoption("--qos-baseline")
         return CheckOptions(
-            seeds=max(1, self.config.getoption("--qos-seeds")),
+            seeds=self.config.getoption("--qos-seeds"),
             baseline=Path(baseline) if baseline else None,
         )
 

@@ -142,9 +142,13 @@ def promises(
 
 def is_random(scenario: Scenario) -> bool:
     """Whether another seed could give another result."""
-    shapes = [load.cpu for load in scenario.demand.values() if load.cpu is not None]
+    shapes = [
+        load.cpu for load in (*scenario.demand.values(), *scenario.system.values()) if load.cpu is not None
+    ]
     return any(
-        cpu.shape == "requests" and (cpu.arrivals == "poisson" or cpu.cost != "constant") for cpu in shapes
+        cpu.shape == "random"
+        or (cpu.shape == "requests" and (cpu.arrivals == "poisson" or cpu.cost != "constant"))
+        for cpu in shapes
     )
 
 

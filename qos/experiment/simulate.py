@@ -86,11 +86,7 @@ def simulate(
     Raises:
         qos.errors.InputError: an unknown policy or agent, or an impossible scenario.
     """
-    if len(scenario.nodes) > 1:
-        raise InputError(
-            "one node is simulated at a time", source=scenario.source, field="spec.nodes",
-            value=f"{len(scenario.nodes)} nodes", expected="one node",
-        )  # fmt: skip
+    _refuse_uncomputed(scenario)
     names = tuple(policies) or scenario.policies
     used_seed = scenario.seed if seed is None else seed
     recordings: list[Recording] = []
@@ -105,6 +101,31 @@ def simulate(
         _run(scenario, name, used_seed, scenario.demand, command, progress, machine=there) for name in names
     ]
     return recordings
+
+
+def _refuse_uncomputed(scenario: Scenario) -> None:
+    """What the simulated kernel would leave out without a word is an error instead.
+
+    Raises:
+        qos.errors.InputError: several nodes, network traffic, or disk traffic through the page cache.
+    """
+    if len(scenario.nodes) > 1:
+        raise InputError(
+            "one node is simulated at a time", source=scenario.source, field="spec.nodes",
+            value=f"{len(scenario.nodes)} nodes", expected="one node",
+        )  # fmt: skip
+    for load in (*scenario.demand.values(), *scenario.system.values()):
+        where = f"spec.workloads[{load.name}]"
+        if load.network is not None:
+            raise InputError(
+                "network traffic is not simulated", source=scenario.source, field=f"{where}.network",
+                expected="no network: here",
+            )  # fmt: skip
+        if load.io is not None and not load.io.direct:
+            raise InputError(
+                "disk traffic through the page cache is not simulated", source=scenario.source,
+                field=f"{where}.io.direct", value="false", expected="true, or memory.cache: for cached reads",
+            )  # fmt: skip
 
 
 def _run(

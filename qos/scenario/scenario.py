@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO
-
-import orjson
+from typing import Any, BinaryIO
 
 from qos.errors import InputError, SourceRef
 from qos.model.cgroup import CgroupName
@@ -19,6 +16,7 @@ from qos.model.pod import Pod
 from qos.model.profile import Profile
 from qos.model.workload import Trace, Workload
 from qos.scenario.binding import bind
+from qos.scenario.content_hash import content_hash
 from qos.scenario.document import PolicyDocument, ScenarioDocument, ScenarioSpec
 from qos.scenario.known_fields import nearest
 from qos.scenario.load import Document, garbage_collector_paused, read_documents
@@ -187,7 +185,7 @@ def _resolved(
             (each, document.locate(("spec", "expect", index))) for index, each in enumerate(spec.expect)
         ),
         keep=spec.keep,
-        hash=_hash(document, nodes, placed),
+        hash=content_hash(document, nodes, placed, _beside(policy_documents, manifests, system)),
         source=document.source,
         system=system,
         limit_ranges=manifests.limit_ranges,
@@ -320,19 +318,13 @@ def _plain(document: Document, number: int, workload: Workload) -> Workload:
     return Workload.model_construct(**fields)
 
 
-def _hash(document: Document, nodes: Sequence[Node], pods: Sequence[ScenarioPod]) -> str:
-    """SHA-256 over the document and over the nodes, pods and traces it resolved to."""
-    resolved = {
-        "document": document.data,
-        "nodes": [node.model_dump(mode="json") for node in nodes],
-        "pods": [
-            {
-                "pod": each.pod.model_dump(mode="json"),
-                "workloads": {
-                    name: workload.model_dump(mode="json") for name, workload in each.workloads.items()
-                },
-            }
-            for each in pods
-        ],
+def _beside(
+    policies: Sequence[SourcedPolicy], manifests: Manifests, system: Mapping[CgroupName, Workload]
+) -> dict[str, Any]:
+    """What else decides a result: policy documents, LimitRanges, work beside the pods; only what is there."""
+    parts = {
+        "policies": [each.place.data for each in policies],
+        "limitRanges": [each.model_dump(mode="json") for each in manifests.limit_ranges],
+        "system": {name: workload.model_dump(mode="json") for name, workload in system.items()},
     }
-    return hashlib.sha256(orjson.dumps(resolved, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return {name: part for name, part in parts.items() if part}

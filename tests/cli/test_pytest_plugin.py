@@ -128,3 +128,10 @@ def test_a_run_without_scenarios_imports_nothing_of_the_simulator(pytester: pyte
         """
     )
     pytester.runpytest_subprocess("-p", "no:hypothesispytest").assert_outcomes(passed=1)
+
+
+def test_no_seeds_is_a_usage_error(pytester: pytest.Pytester) -> None:
+    """Zero seeds are refused in one line that says what would be right."""
+    result = pytester.runpytest_subprocess("--qos-seeds", "0")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*'0' is no number of seeds; expected 1 or more*"])

@@ -17,55 +17,23 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 AXIS = "spec.pods[web].limits.cpu=300m..600m:3"
 
-SCENARIO = """\
-apiVersion: qos.dev/v1alpha1
-kind: Scenario
-metadata: {name: small}
-spec:
-  question: How much limit does the web tier need?
-  duration: 4s
-  nodes:
-    - apiVersion: v1
-      kind: Node
-      metadata: {name: node-a}
-      status: {capacity: {cpu: "2", memory: 4Gi}}
-  pods:
-    - apiVersion: v1
-      kind: Pod
-      metadata: {name: web, labels: {app: web}}
-      spec:
-        containers:
-          - {name: web, image: i, resources: {requests: {cpu: 100m}, limits: {cpu: 500m}}}
-  policies: [kubelet, no-cpu-limits]
-  workloads:
-    - {name: web, selector: app=web, cpu: {shape: requests, rate: 40, cpuPerRequest: 10ms, cost: exponential}}
-"""
 
-
-@pytest.fixture
-def scenario(tmp_path: Path) -> Path:
-    """A web tier whose limit decides its latency."""
-    path = tmp_path / "small.yaml"
-    path.write_text(SCENARIO, encoding="utf-8")
-    return path
-
-
-def test_the_answer_the_table_and_the_page(qos: Run, scenario: Path, tmp_path: Path) -> None:
+def test_the_answer_the_table_and_the_page(qos: Run, web_tier: Path, tmp_path: Path) -> None:
     """The answer first, 80 columns at most, a page with a question a picture, and talk on stderr."""
-    run = qos("simulate", scenario, "--sweep", AXIS, "--seeds", 3, "--workers", 2)
+    run = qos("simulate", web_tier, "--sweep", AXIS, "--seeds", 3, "--workers", 2)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("web p99: ")
     assert "Student" in run.stdout
     assert max(map(len, run.stdout.splitlines())) <= 80
     assert "18 runs" in run.stderr
-    page = (tmp_path / "reports/out/small.sweep.html").read_text(encoding="utf-8")
+    page = (tmp_path / "reports/out/web-tier.sweep.html").read_text(encoding="utf-8")
     assert "What does pods[web].limits.cpu do to p99 latency?" in page
     assert "95% confidence interval of the mean (Student t)" in page
 
 
-def test_the_machine_forms_agree_and_do_not_depend_on_the_workers(qos: Run, scenario: Path) -> None:
+def test_the_machine_forms_agree_and_do_not_depend_on_the_workers(qos: Run, web_tier: Path) -> None:
     """JSON is the same to the byte for 1 and 3 workers, and CSV tells the same means."""
-    words = ("simulate", scenario, "--sweep", AXIS, "--seeds", 3, "--no-report", "--no-record")
+    words = ("simulate", web_tier, "--sweep", AXIS, "--seeds", 3, "--no-report", "--no-record")
     one, three = (qos(*words, "-o", "json", "--workers", count) for count in (1, 3))
     assert one.stdout == three.stdout
     told = json.loads(one.stdout)
@@ -82,23 +50,24 @@ def test_the_machine_forms_agree_and_do_not_depend_on_the_workers(qos: Run, scen
             assert means[key] == (found["mean"], found["n"])
 
 
-def test_finished_runs_are_not_run_again_and_shards_merge(qos: Run, scenario: Path) -> None:
+def test_finished_runs_are_not_run_again_and_shards_merge(qos: Run, web_tier: Path) -> None:
     """Two shards, then the whole: it only reads what is there."""
     for shard in ("0/2", "1/2"):
-        run = qos("simulate", scenario, "--sweep", AXIS, "--shard", shard)
+        run = qos("simulate", web_tier, "--sweep", AXIS, "--shard", shard)
         assert run.returncode == 0, run.stderr
         assert run.stdout == ""
         assert f"shard {shard}: 3 of 6 runs" in run.stderr
-    whole = qos("simulate", scenario, "--sweep", AXIS)
+    whole = qos("simulate", web_tier, "--sweep", AXIS)
     assert "6 runs, 6 of them done before" in whole.stderr
     assert whole.stdout.startswith("web p99: ")
 
 
-def test_ctrl_c_keeps_what_is_finished(scenario: Path, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_finished(web_tier: Path, tmp_path: Path) -> None:
     """Interrupted half-way: one line, exit code 130, no process left, and the rest goes on from there."""
-    scenario.write_text(SCENARIO.replace("duration: 4s", "duration: 40s"), encoding="utf-8")
+    text = web_tier.read_text(encoding="utf-8")
+    web_tier.write_text(text.replace("duration: 4s", "duration: 40s"), encoding="utf-8")
     program = Path(sys.executable).with_name("qos")
-    words = [program, "simulate", scenario, "--sweep", "workloads[web].cpu.rate=10..49:40", "--workers", "2"]
+    words = [program, "simulate", web_tier, "--sweep", "workloads[web].cpu.rate=10..49:40", "--workers", "2"]
     first = subprocess.Popen(
         words,
         cwd=tmp_path,
@@ -107,7 +76,7 @@ def test_ctrl_c_keeps_what_is_finished(scenario: Path, tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    runs = tmp_path / "reports/out/small.sweep/runs"
+    runs = tmp_path / "reports/out/web-tier.sweep/runs"
     while first.poll() is None and len(list(runs.glob("[0-9a-f]*.json")) if runs.exists() else []) < 3:
         os.sched_yield()
     # As a terminal does: to the whole group, workers too.
@@ -141,10 +110,10 @@ def test_ctrl_c_keeps_what_is_finished(scenario: Path, tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_error_and_exit_code_2(
-    qos: Run, scenario: Path, words: list[str], expected: str
+    qos: Run, web_tier: Path, words: list[str], expected: str
 ) -> None:
     """Nothing runs; what would have been right is told."""
-    run = qos("simulate", scenario, *words)
+    run = qos("simulate", web_tier, *words)
     assert run.returncode == 2
     assert expected in " ".join(run.stderr.split())
     assert "Traceback" not in run.stderr

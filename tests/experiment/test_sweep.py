@@ -21,45 +21,13 @@ from qos.experiment.sweep_task import Task, run_task
 from qos.experiment.sweep_tell import answer, table
 from qos.record.run_store import RunStore, StoredRun
 
-SCENARIO = """\
-apiVersion: qos.dev/v1alpha1
-kind: Scenario
-metadata: {name: small}
-spec:
-  question: How much limit does the web tier need?
-  duration: 4s
-  seed: 4
-  nodes:
-    - apiVersion: v1
-      kind: Node
-      metadata: {name: node-a}
-      status: {capacity: {cpu: "2", memory: 4Gi}}
-  pods:
-    - apiVersion: v1
-      kind: Pod
-      metadata: {name: web, labels: {app: web}}
-      spec:
-        containers:
-          - {name: web, image: i, resources: {requests: {cpu: 100m}, limits: {cpu: 500m}}}
-  policies: [kubelet, no-cpu-limits]
-  workloads:
-    - {name: web, selector: app=web, cpu: {shape: requests, rate: 40, cpuPerRequest: 10ms, cost: exponential}}
-"""
 AXIS = "spec.pods[web].limits.cpu=300m..600m:3"
 
 
 @pytest.fixture
-def scenario(tmp_path: Path) -> Path:
-    """A web tier whose limit decides its latency."""
-    path = tmp_path / "small.yaml"
-    path.write_text(SCENARIO, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def sweep(scenario: Path) -> Sweep:
+def sweep(web_tier: Path) -> Sweep:
     """3 points × 2 policies × 3 seeds."""
-    return plan_sweep(scenario, [AXIS], seeds=3)
+    return plan_sweep(web_tier, [AXIS], seeds=3)
 
 
 def here(tasks: Sequence[Task]) -> Iterator[StoredRun]:
@@ -91,10 +59,10 @@ class TestRuns:
         assert len(luck) == 1
         assert len({reference[run.key].figures["web"]["arrived"] for run in sweep.runs}) > 1
 
-    def test_one_seed_is_the_scenarios_own(self, scenario: Path) -> None:
+    def test_one_seed_is_the_scenarios_own(self, web_tier: Path) -> None:
         """Without --seeds a point is what `qos simulate` with that value is."""
-        assert plan_sweep(scenario, [AXIS]).seeds == (4,)
-        assert plan_sweep(scenario, [AXIS], seed=9).seeds == (9,)
+        assert plan_sweep(web_tier, [AXIS]).seeds == (4,)
+        assert plan_sweep(web_tier, [AXIS], seed=9).seeds == (9,)
 
     def test_more_limit_means_less_latency(self, sweep: Sweep) -> None:
         """The curve has the direction that queueing gives it, and without limits none at all."""
@@ -217,26 +185,27 @@ class TestResuming:
         assert len(store.finished([run.key for run in sweep.runs])) == 14
         assert run_sweep(sweep, here, store=store) == run_sweep(sweep, here)
 
-    def test_more_seeds_and_another_point_take_up_what_is_there(self, scenario: Path, tmp_path: Path) -> None:
+    def test_more_seeds_and_another_point_take_up_what_is_there(self, web_tier: Path, tmp_path: Path) -> None:
         """A finer sweep later runs only what is new."""
         store = RunStore(tmp_path / "runs")
-        run_sweep(plan_sweep(scenario, [AXIS], seeds=2), here, store=store)
+        run_sweep(plan_sweep(web_tier, [AXIS], seeds=2), here, store=store)
         told: list[tuple[int, int]] = []
-        finer = plan_sweep(scenario, ["spec.pods[web].limits.cpu=300m..600m:5"], seeds=3)
+        finer = plan_sweep(web_tier, ["spec.pods[web].limits.cpu=300m..600m:5"], seeds=3)
         run_sweep(finer, here, store=store, progress=lambda *each: told.append(each))
         assert told[0] == (3 * 2 * 2, 5 * 2 * 3)
 
     def test_another_scenario_policy_or_code_is_another_run(
-        self, scenario: Path, monkeypatch: pytest.MonkeyPatch
+        self, web_tier: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The name of a run holds everything that its result depends on."""
-        before = {run.key for run in plan_sweep(scenario, [AXIS]).runs}
+        before = {run.key for run in plan_sweep(web_tier, [AXIS]).runs}
         assert len(before) == 6
-        scenario.write_text(SCENARIO.replace("duration: 4s", "duration: 5s"), encoding="utf-8")
-        assert not before & {run.key for run in plan_sweep(scenario, [AXIS]).runs}
-        scenario.write_text(SCENARIO, encoding="utf-8")
+        text = web_tier.read_text(encoding="utf-8")
+        web_tier.write_text(text.replace("duration: 4s", "duration: 5s"), encoding="utf-8")
+        assert not before & {run.key for run in plan_sweep(web_tier, [AXIS]).runs}
+        web_tier.write_text(text, encoding="utf-8")
         monkeypatch.setattr("qos.experiment.sweep.stamp", lambda: "other code")
-        assert not before & {run.key for run in plan_sweep(scenario, [AXIS]).runs}
+        assert not before & {run.key for run in plan_sweep(web_tier, [AXIS]).runs}
 
     def test_shards_together_are_the_sweep(self, sweep: Sweep, tmp_path: Path) -> None:
         """Four shards into one folder, then the whole: nothing is left to run, nothing differs."""
@@ -265,19 +234,20 @@ class TestWords:
         with pytest.raises(InputError, match="dask://HOST:PORT"):
             engine_of(name)
 
-    def test_an_impossible_point_is_told_with_its_value_and_place(self, scenario: Path) -> None:
+    def test_an_impossible_point_is_told_with_its_value_and_place(self, web_tier: Path) -> None:
         """A limit below the request: which value of the sweep, and which line of the file."""
         with pytest.raises(
-            InputError, match=r"--sweep pods\[web\]\.limits\.cpu=50m: .*small\.yaml:\d+:\d+: .*limit of 50m"
+            InputError,
+            match=r"--sweep pods\[web\]\.limits\.cpu=50m: .*web-tier\.yaml:\d+:\d+: .*limit of 50m",
         ):
-            plan_sweep(scenario, ["pods[web].limits.cpu=50m..500m:2"])
+            plan_sweep(web_tier, ["pods[web].limits.cpu=50m..500m:2"])
 
-    def test_grids_that_are_too_large_or_double(self, scenario: Path) -> None:
+    def test_grids_that_are_too_large_or_double(self, web_tier: Path) -> None:
         """A million runs is the end; one path is swept once."""
         with pytest.raises(InputError, match="at most"):
-            plan_sweep(scenario, ["workloads[web].cpu.rate=1..2:1000"], seeds=2000)
+            plan_sweep(web_tier, ["workloads[web].cpu.rate=1..2:1000"], seeds=2000)
         with pytest.raises(InputError, match="each path once"):
-            plan_sweep(scenario, [AXIS, AXIS])
+            plan_sweep(web_tier, [AXIS, AXIS])
 
     def test_the_answer_says_how_far_it_moves_and_how_sure_that_is(self, sweep: Sweep) -> None:
         """From end to end with ±, and which interval it is."""

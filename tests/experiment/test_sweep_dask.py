@@ -21,30 +21,6 @@ from qos.record.run_store import RunStore
 
 pytest.importorskip("distributed", reason="the extra qos[dask] is not installed")
 
-SCENARIO = """\
-apiVersion: qos.dev/v1alpha1
-kind: Scenario
-metadata: {name: clustered}
-spec:
-  question: How much limit does the web tier need?
-  duration: 20s
-  seed: 4
-  nodes:
-    - apiVersion: v1
-      kind: Node
-      metadata: {name: node-a}
-      status: {capacity: {cpu: "2", memory: 4Gi}}
-  pods:
-    - apiVersion: v1
-      kind: Pod
-      metadata: {name: web, labels: {app: web}}
-      spec:
-        containers:
-          - {name: web, image: i, resources: {requests: {cpu: 100m}, limits: {cpu: 500m}}}
-  policies: [kubelet, no-cpu-limits]
-  workloads:
-    - {name: web, selector: app=web, cpu: {shape: requests, rate: 40, cpuPerRequest: 10ms, cost: exponential}}
-"""
 AXIS = "pods[web].limits.cpu=300m..600m:4"
 PATIENCE_SECONDS = 60
 
@@ -111,11 +87,11 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Sweep:
-    """4 points × 2 policies × 5 seeds."""
-    path = tmp_path / "clustered.yaml"
-    path.write_text(SCENARIO, encoding="utf-8")
-    return plan_sweep(path, [AXIS], seeds=5)
+def sweep(web_tier: Path) -> Sweep:
+    """4 points × 2 policies × 5 seeds, long enough to be interrupted."""
+    text = web_tier.read_text(encoding="utf-8")
+    web_tier.write_text(text.replace("duration: 4s", "duration: 20s"), encoding="utf-8")
+    return plan_sweep(web_tier, [AXIS], seeds=5)
 
 
 def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(

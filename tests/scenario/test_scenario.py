@@ -302,3 +302,19 @@ def test_a_pod_that_is_there_twice(write: Write) -> None:
         load_scenario(path)
     line = str(caught.value).replace(f"{path.parent}/", "")
     assert line == "shop.yaml:1:1: pod shop/web-0 is there twice, first at s.yaml:15:7; expected it once"
+
+
+def test_the_hash_covers_policy_documents_and_work_beside_the_pods(repository: Path, tmp_path: Path) -> None:
+    """A house policy's value or system.slice's threads changed: another hash, as another result."""
+    policy = (
+        "apiVersion: qos.dev/v1alpha1\nkind: QoSPolicy\nmetadata: {name: house}\n"
+        "spec: {rules: [{level: pod, set: {pids.max: 64}}]}\n---\n"
+    )
+    base = policy + (repository / "scenarios" / "system-starved.yaml").read_text()
+    texts = [base, base.replace("pids.max: 64", "pids.max: 65"), base.replace("threads: 8", "threads: 9")]
+    hashes = set()
+    for number, text in enumerate(texts):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(text)
+        hashes.add(load_scenario(path).hash)
+    assert len(hashes) == len(texts)

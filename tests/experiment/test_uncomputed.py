@@ -1,0 +1,43 @@
+"""What the simulated kernel does not compute is refused, not answered wrongly."""
+
+from pathlib import Path
+
+import pytest
+
+from qos.errors import InputError
+from qos.experiment.simulate import load, simulate
+
+SCENARIO = (Path(__file__).resolve().parents[2] / "scenarios" / "large-node.yaml").read_text()
+NODE = "    - apiVersion: v1\n      kind: Node\n"
+CPU = "      cpu: {shape: spin, threads: 96}\n"
+
+
+def _refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "asked.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"asked\.yaml.*{said}"):
+        simulate(load(path))
+
+
+def test_several_nodes(tmp_path: Path) -> None:
+    """Two nodes are one clear error that names the file and spec.nodes."""
+    text = SCENARIO.replace(NODE, f"{NODE}      count: 2\n").replace(
+        "      spec:\n        containers:",
+        "      spec:\n        nodeName: worker-96cpu-384gi-0\n        containers:",
+    )
+    _refused(tmp_path, text, r"spec\.nodes: one node is simulated at a time")
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ("network: {egressBitsPerSecond: 8M}", r"spec\.workloads\[training\]\.network: .* is not simulated"),
+        (
+            "io: {writePerSecond: 1Mi, direct: false}",
+            r"spec\.workloads\[training\]\.io\.direct: .* is not simulated, got 'false'",
+        ),
+    ],
+)
+def test_traffic_that_would_be_left_out(tmp_path: Path, shape: str, said: str) -> None:
+    """Network traffic and buffered disk traffic are errors that name the workload and the field."""
+    _refused(tmp_path, SCENARIO.replace(CPU, f"{CPU}      {shape}\n", 1), said)
