@@ -24,6 +24,7 @@ SCENARIOS = ROOT / "scenarios" / "fidelity"
 RESULTS = ROOT / "docs" / "fidelity"
 PAGE = ROOT / "docs" / "fidelity.md"
 MARK = "<!-- made by: python benchmarks/fidelity_grid.py table -->"
+MADE_HERE = "# made by: python benchmarks/fidelity_grid.py grid"
 NODE = {
     "apiVersion": "v1",
     "kind": "Node",
@@ -278,14 +279,15 @@ def cases() -> list[Case]:
 
 
 def write_grid() -> None:
-    """Write every case as YAML, and remove what is none any more."""
+    """Write every case as YAML, and remove what the grid once made and is none any more; others stay."""
     SCENARIOS.mkdir(parents=True, exist_ok=True)
     wanted = {SCENARIOS / f"{case.name}.yaml": case for case in cases()}
-    for stale in set(SCENARIOS.glob("*.yaml")) - wanted.keys():
-        stale.unlink()
+    for other in set(SCENARIOS.glob("*.yaml")) - wanted.keys():
+        if other.read_text().startswith(MADE_HERE):
+            other.unlink()
     for path, case in wanted.items():
         text = yaml.safe_dump(case.document(), sort_keys=False, width=100)
-        path.write_text(f"# made by: python benchmarks/fidelity_grid.py grid\n{text}")
+        path.write_text(f"{MADE_HERE}\n{text}")
 
 
 def run(kernel: str, repeat: int, names: Sequence[str]) -> int:
