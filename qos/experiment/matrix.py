@@ -55,7 +55,7 @@ def _range(word: str) -> list[str]:
     """A range's versions; a single profile is itself."""
     first, between, last = word.partition(RANGE)
     if not between or "/" in word:
-        return [_checked(word, "--profile", "1.36 or 1.33..1.37")]
+        return [_checked(word, "--profile", "1.36 or 1.33..1.37, of 1.32 to 1.37")]
     ends = [read_profile(end).kubernetes for end in (first, last)]
     found = [version for version in KUBERNETES_VERSIONS if ends[0] <= version <= ends[1]]
     if not found:
