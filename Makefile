@@ -34,6 +34,7 @@ lab-kernel: $(STAMP)  ## build lane 3, a newer User Mode Linux, from source (5-8
 
 fidelity: $(STAMP)  ## the simulator against a real kernel: the whole suite, results and table in docs/ (some 10 minutes)
 	$(BIN)/python benchmarks/fidelity_grid.py run --kernel uml
+	$(BIN)/python benchmarks/fidelity_grid.py run --kernel qemu --only 'two-cpus-*'
 	$(BIN)/python benchmarks/fidelity_grid.py table
 
 bench: $(STAMP)  ## benchmarks, side by side; run on a quiet machine

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -30,6 +29,7 @@ from qos.policy.registry import plan_node
 from qos.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
+    from enforcer.cgroupfs import CgroupFS
     from enforcer.kernel import HostKernel
     from qos.experiment.enforce import Host
     from qos.policy.base import PlanDetails
@@ -178,28 +178,40 @@ def measure(scenario: Scenario, *, policy: str, seed: int, repeat: int) -> Itera
 
 
 class Meter:
-    """An agent that only looks at the clock: what measuring itself uses of the CPU, from half of a run on."""
+    """An agent that only looks: how much CPU the machine uses beside the pods, from a quarter of a run on.
+
+    That is measuring itself, and the kernel's own threads: what the pods of a busy machine do not get.
+    """
 
     name = "meter"
 
-    def __init__(self, period_seconds: float) -> None:
+    def __init__(self, fs: CgroupFS, period_seconds: float) -> None:
         self.period_seconds = period_seconds
+        self._fs = fs
         self._marks: list[tuple[float, float]] = []
 
     def step(
         self, now_seconds: float, samples: Samples, events: Sequence[Event], plan: Plan
     ) -> Sequence[Action]:
-        """Note the time, and this process's CPU time; do nothing."""
-        del samples, events, plan
-        self._marks.append((now_seconds, time.process_time()))
+        """Note the time, and the CPU time used outside of the plan so far; do nothing."""
+        del samples, events
+        tops = {name.partition("/")[0] for name in plan}
+        outside = self._used("") - sum(self._used(top) for top in tops)
+        self._marks.append((now_seconds, outside))
         return ()
+
+    def _used(self, path: str) -> float:
+        from enforcer.cgroup_text import parse_flat_keyed
+
+        stat = parse_flat_keyed(self._fs.read_or_none(path, "cpu.stat") or "")
+        return stat.get("usage_usec", 0) / 1e6
 
     def cpus(self) -> float:
         """CPU time used a second; 0 where it was not called twice."""
         if len(self._marks) < 2:
             return 0.0
         (began, used_then), (ended, used_now) = self._marks[0], self._marks[-1]
-        return (used_now - used_then) / (ended - began)
+        return max(0.0, (used_now - used_then) / (ended - began))
 
 
 def _once(
@@ -221,7 +233,7 @@ def _once(
     starter = load_starter(host.fs, seed=seed, scratch=rig.scratch)
     plan = rig.plan(details.plan)
     interval = scenario.sample_interval_seconds
-    meter = Meter(scenario.duration_seconds / 2)
+    meter = Meter(host.fs, scenario.duration_seconds / 4)
     try:
         with HostKernel(
             host.fs, host.enforcer, plan, starter=starter, sample_interval_seconds=interval,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from qos.errors import InputError
 from qos.experiment.admission import as_stored
@@ -13,9 +13,13 @@ from qos.experiment.policies import policy_named
 from qos.experiment.simulate import Machine, bind, simulate
 from qos.model.cgroup import CgroupName
 from qos.model.sample import Recording
+from qos.model.workload import Workload
 from qos.policy.registry import plan_node
 from qos.record.measured import Measured
 from qos.scenario.scenario import Scenario
+
+BESIDE: Final = CgroupName("beside")
+"""Where what runs beside the pods of a measured machine is in its simulation."""
 
 
 def predictions(scenario: Scenario, measured: Measured) -> list[Recording]:
@@ -24,7 +28,7 @@ def predictions(scenario: Scenario, measured: Measured) -> list[Recording]:
     policy, seed = str(meta["policy"]), int(meta["seed"])
     distinct = {tuple(sorted(phases.items())): phases for phases in measured.period_phases} or {(): {}}
     return [
-        predict(scenario, policy=policy, seed=seed, measured=meta, phases=phases)
+        predict(scenario, policy=policy, seed=seed, measured=measured.machine(), phases=phases)
         for phases in distinct.values()
     ]
 
@@ -43,7 +47,8 @@ def predict(
         scenario: what was measured.
         policy: whose plan.
         seed: of arrivals and costs.
-        measured: what is known of the measuring machine: ``release`` of its kernel, ``memory_bytes``.
+        measured: what is known of the measuring machine: ``release`` of its kernel, ``memory_bytes``,
+            ``measuring_cpus``: used beside the pods.
         phases: when the first period of each cgroup's cpu.max ended.
 
     Returns:
@@ -51,8 +56,17 @@ def predict(
     """
     there = on_kernel(scenario, str(measured["release"]))
     machine = Machine(memory_bytes=measured.get("memory_bytes"), period_phases=phases or {})
+    there = _beside(there, float(measured.get("measuring_cpus", 0.0)))
     (found,) = simulate(there, policies=[policy], seed=seed, machine=machine)
     return with_shapes(found, scenario)
+
+
+def _beside(scenario: Scenario, cpus: float) -> Scenario:
+    """The scenario with a small steady load beside all pods: measuring, and the kernel's own threads."""
+    if cpus <= 0.0:
+        return scenario
+    load = Workload.model_validate({"name": BESIDE, "cpu": {"shape": "constant", "cpu": f"{cpus:.6f}"}})
+    return replace(scenario, system={**scenario.system, BESIDE: load})
 
 
 def predict_again(scenario: Scenario, measured: Measured) -> list[Recording]:

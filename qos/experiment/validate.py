@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from qos.errors import HostError, InputError
-from qos.experiment.measure import check_size, check_this_machine, measure, node_size
+from qos.experiment.laboratory import guest_size, guest_words
+from qos.experiment.measure import check_this_machine, measure
 from qos.experiment.predict import predictions
-from qos.experiment.rig import DISK_MIB, needs_disk
 from qos.experiment.simulate import load
 from qos.experiment.tell import tell, write_page
 from qos.model.sample import Recording
@@ -27,9 +27,6 @@ from qos.scenario.scenario import Scenario
 HOST: Final = "host"
 _QOS: Final = "from qos.cli.app import main; main()"
 HEADERS: Final = ("METRIC", "WHOSE", "PREDICTED", "MEASURED", "NOISE", "ERROR", "VERDICT")
-_GUEST_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1,), "qemu": (1, 2)}
-_GUEST_MEMORY_MIB: Final = (256, 4096)
-_MODULES: Final = ("ext4", "veth", "sch_tbf", "sch_htb")
 _BOOT_SECONDS: Final = {"uml": 60.0, "built": 60.0, "qemu": 240.0}
 _SLOWER: Final = {"uml": 4.0, "built": 4.0, "qemu": 20.0}
 """Preparing a run in a guest takes up to so many times its length, plus the boot."""
@@ -146,23 +143,6 @@ def validate(
     return Validation(scenario.name, name, kernel, release, predicted[0], measured, kept, lines)
 
 
-def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:
-    """CPUs and MiB of memory to boot a guest with, so that it is the scenario's node.
-
-    Raises:
-        InputError: that lane has no such guest.
-    """
-    cpus, memory = node_size(scenario)
-    mebibytes = memory >> 20
-    low, high = _GUEST_MEMORY_MIB
-    able = _GUEST_CPUS[lane]
-    fitting = cpus if cpus in able else able[0]
-    machine = f"a guest of lane {lane}"
-    sizes = f"cpu {' or '.join(map(str, able))}, memory {low}Mi to {high}Mi"
-    check_size(scenario, int(fitting), min(max(mebibytes, low), high) << 20, machine, sizes)
-    return int(cpus), mebibytes
-
-
 def measure_here(path: str, folder: Path, *, policy: str, seed: int, repeat: int) -> None:
     """What runs inside the guest: the repeats, each left as a recording in ``folder``.
 
@@ -194,8 +174,7 @@ def _in_guest(
             timeout_seconds=_BOOT_SECONDS[lane] + repeat * scenario.duration_seconds * _SLOWER[lane],
             cpus=cpus,
             memory_mib=memory_mib,
-            modules=_MODULES,
-            disk_mib=DISK_MIB if needs_disk(scenario) else 0,
+            **guest_words(scenario),
         )
         if result.exit_code != 0:
             why = {TIMED_OUT: "the time was up", NOT_STARTED: "the guest did not start"}

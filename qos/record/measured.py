@@ -61,6 +61,11 @@ class Measured:
             {name: first[name] for name in _META if name in first} | {"policy": recordings[0].policy},
         )
 
+    def machine(self) -> dict[str, Any]:
+        """What must be known of the measuring machine to predict this."""
+        own = {"measuring_cpus": self.measuring_cpus, "clock_step_seconds": self.clock_step_seconds}
+        return dict(self.meta) | own
+
     def to_json(self) -> dict[str, Any]:
         """Plain data; a figure that a repeat has not is null."""
         keys = sorted(dict.fromkeys(key for run in self.runs for key in run))

@@ -1,0 +1,78 @@
+"""What the kernel lab's guests can be asked to measure: sizes, what their kernels lack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from qos.experiment.admission import as_stored
+from qos.experiment.measure import check_size, node_size
+from qos.experiment.policies import policy_named
+from qos.experiment.rig import DISK_MIB, needs_disk
+from qos.policy.registry import plan_node
+from qos.scenario.scenario import Scenario
+
+LANES_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1,), "qemu": (1, 2, 4)}
+"""How many CPUs a guest of each lane can have."""
+
+_MODULES: Final = ("ext4", "veth", "sch_tbf", "sch_htb")
+MEMORY_MIB: Final[Mapping[str, tuple[int, int]]] = {
+    "uml": (256, 4096),
+    "built": (256, 4096),
+    "qemu": (256, 8192),
+}
+
+
+def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:
+    """CPUs and MiB of memory to boot a guest with, so that it is the scenario's node.
+
+    Raises:
+        InputError: that lane has no such guest.
+    """
+    cpus, memory = node_size(scenario)
+    mebibytes = memory >> 20
+    low, high = MEMORY_MIB[lane]
+    able = LANES_CPUS[lane]
+    fitting = cpus if cpus in able else able[0]
+    sizes = f"cpu {' or '.join(map(str, able))}, memory {low}Mi to {high}Mi"
+    others = [
+        name for name, counts in LANES_CPUS.items() if cpus in counts and mebibytes <= MEMORY_MIB[name][1]
+    ]
+    if cpus not in able and others:
+        sizes += f"; a guest of that size: --kernel {others[0]}"
+    check_size(scenario, int(fitting), min(max(mebibytes, low), high) << 20, f"a guest of lane {lane}", sizes)
+    return int(cpus), mebibytes
+
+
+def missing_features(scenario: Scenario, policy: str) -> list[str]:
+    """What a scenario's plan needs of the kernel and this machine's has not: ``cpuset``, ``io.weight``.
+
+    Raises:
+        InputError: an unknown policy.
+        HostError: no cgroup v2 here.
+    """
+    from enforcer.place import open_tree, writable_root
+
+    rules = policy_named(policy, scenario.policy_documents)
+    stored = as_stored(scenario.pods, scenario.limit_ranges)
+    plan = plan_node(rules, stored, scenario.node, scenario.profile).plan
+    files = {file for spec in plan.cgroups.values() for file in spec.files()}
+    with open_tree(writable_root()) as fs:
+        controllers = set((fs.read_or_none("", "cgroup.controllers") or "").split())
+        weighs = fs.read_or_none("", "io.cost.qos") is not None
+    lacks = {file.partition(".")[0] for file in files} & {
+        "cpuset",
+        "io",
+        "memory",
+        "pids",
+        "cpu",
+    } - controllers
+    if "io.weight" in files and not weighs:
+        lacks.add("io.weight")
+    return sorted(lacks)
+
+
+def guest_words(*scenarios: Scenario) -> dict[str, Any]:
+    """Words of ``run_in_guest``: the modules a run may need, and a disk where a load uses one."""
+    disk = DISK_MIB if any(needs_disk(scenario) for scenario in scenarios) else 0
+    return {"modules": _MODULES, "disk_mib": disk}
