@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Self
 
 import numpy as np
@@ -103,11 +102,8 @@ class HostKernel:
 
     def close(self) -> None:
         """Kill what this kernel started and release all descriptors; the plan stays in force."""
-        # all at once first: one of a tiny weight would die too slowly beside siblings that still run
         started = {**self._work, **self._waiting}
-        for name in started:
-            with suppress(CgroupError):  # gone, or a kernel before 5.14: killed one by one below
-                self._fs.write(self._spell(name), "cgroup.kill", "1")
+        control.kill_at_once(self._fs, [self._spell(name) for name in started])
         for name in started:
             self._kill_quietly(name)
         for work in (*(work for work, _ in self._work.values()), *self._waiting.values()):
