@@ -5,7 +5,8 @@ python benchmarks/fidelity_grid.py run --kernel uml         # measure; one guest
 python benchmarks/fidelity_grid.py run --kernel qemu --only 'two-cpus-*' --repeat 5 --again
 python benchmarks/fidelity_grid.py show --kernel uml --only 'quota-*'   # predicted, measured, error
 python benchmarks/fidelity_grid.py table                    # the tables of docs/model.md and docs/fidelity.md
-python benchmarks/fidelity_grid.py accept                   # today's errors become those the test holds
+python benchmarks/fidelity_grid.py accept                   # hold what came closer; says what became worse
+python benchmarks/fidelity_grid.py accept --reason 'ticks'  # hold what became worse too, the reason beside it
 
 Measurements lie in docs/fidelity/KERNEL/NAME.json and hold no prediction: `show`, `table` and the gate in
 tests/experiment/test_fidelity_gate.py ask the simulator of today.
@@ -26,9 +27,10 @@ from typing import Any
 
 import yaml
 from fidelity_cases import quota_cases, service_cases, task_cases, two_cpu_cases, weight_cases
+from fidelity_gate import accept_today
 from fidelity_memory_cases import eviction_cases, limit_cases, oom_cases, protection_cases
 from fidelity_parts import MADE_BY, Case
-from fidelity_table import accept, show, write_tables
+from fidelity_table import KERNELS, show, write_tables
 
 from enforcer.lab.launcher import run_in_guest, unwind_on_sigterm
 from qos.errors import HostError, QosError
@@ -183,6 +185,7 @@ def main() -> int:
     options.add_argument(
         "--minutes", type=float, default=600.0, help="stop after so long; the rest another time"
     )
+    options.add_argument("--reason", default="", help="accept: why worse lines shall be held")
     options.add_argument("--again", action="store_true", help="also what has a result")
     options.add_argument("scenario", nargs="*", help="only these")
     told = options.parse_intermixed_args()
@@ -196,7 +199,7 @@ def main() -> int:
     elif told.what == "show":
         show(told.kernel, names)
     elif told.what == "accept":
-        accept()
+        return accept_today(KERNELS, told.only, told.reason)
     else:
         write_tables()
     return 0

@@ -18,7 +18,6 @@ from qos.record.measured import Measured
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIOS = ROOT / "scenarios" / "fidelity"
 RESULTS = ROOT / "docs" / "fidelity"
-ACCEPTED = RESULTS / "accepted.json"
 MARK = "<!-- made by: python benchmarks/fidelity_grid.py table -->"
 END = "<!-- end of what was made -->"
 KERNELS = ("uml", "qemu", "built")
@@ -70,29 +69,6 @@ def show(kernel: str, names: Sequence[str]) -> None:
             print(
                 f"{name:<40} {line.metric:<18} {line.subject:<12}{values} {_error(line):>16} {line.verdict}"
             )
-
-
-def accept() -> None:
-    """Write today's errors as those that the gate holds."""
-    found: dict[str, dict[str, dict[str, float | None]]] = {}
-    for kernel in KERNELS:
-        each = {one.scenario: accepted_lines(one.lines) for one in judged(kernel)}
-        if each:
-            found[kernel] = each
-    rows = []
-    for kernel, scenarios in found.items():
-        inner = ",\n  ".join(f"{json.dumps(name)}: {json.dumps(lines)}" for name, lines in scenarios.items())
-        rows.append(f" {json.dumps(kernel)}: {{\n  {inner}\n }}")
-    ACCEPTED.write_text("{\n" + ",\n".join(rows) + "\n}\n")
-    print(f"{sum(len(lines) for each in found.values() for lines in each.values())} lines accepted")
-
-
-def accepted_lines(lines: Sequence[Line]) -> dict[str, float | None]:
-    """``metric subject`` → error without its sign; null where only one side has the metric."""
-    return {
-        f"{line.metric} {line.subject}": round(abs(line.error), 5) if math.isfinite(line.error) else None
-        for line in lines
-    }
 
 
 def write_tables() -> None:
