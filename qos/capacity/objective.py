@@ -36,7 +36,7 @@ def _latency(name: str) -> Callable[[WorkloadSummary], float | None]:
 METRICS: Final[Mapping[str, tuple[Kind, Callable[[WorkloadSummary], float | None]]]] = MappingProxyType(
     {
         **{name: ("latency", _latency(name)) for name in _LATENCIES},
-        "throttled": ("ratio", lambda fared: fared.throttled_periods),
+        "throttled": ("ratio", lambda fared: fared.throttled_ratio),
         "waited": ("ratio", lambda fared: fared.waited_for_cpu),
         "oom": ("count", lambda fared: float(fared.oom_kills)),
         "evictions": ("count", lambda fared: float(fared.evictions)),

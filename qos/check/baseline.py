@@ -46,7 +46,7 @@ def figures(summaries: Sequence[Summary]) -> Figures:
                 "completed": workload.completed,
                 "completion_seconds": workload.completion_seconds,
                 "cpu_seconds": workload.cpu_seconds,
-                "throttled_periods": workload.throttled_periods,
+                "throttled_ratio": workload.throttled_ratio,
                 "memory_peak_bytes": workload.memory_peak_bytes,
                 "oom_kills": workload.oom_kills,
                 "evictions": workload.evictions,

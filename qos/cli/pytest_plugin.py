@@ -147,7 +147,7 @@ class BrokenPromiseError(AssertionError):
 def qos_simulate() -> Simulate:
     """Simulate a scenario file: policy → Summary.
 
-    ``qos_simulate("web.yaml", policies=["kubelet"], seed=2)["kubelet"].workloads["web"].throttled_periods``
+    ``qos_simulate("web.yaml", policies=["kubelet"], seed=2)["kubelet"].workloads["web"].throttled_ratio``
     """
 
     def run(path: str | Path, *, policies: Sequence[str] = (), seed: int | None = None) -> dict[str, Summary]:

@@ -22,7 +22,7 @@ _PACKAGE: Final = Path(__file__).parent.parent
 _DECIDES: Final = ("model", "policy", "agent", "scenario", "simulate", "record", "experiment")
 _LIBRARIES: Final = ("qos", "numpy", "numba")
 FIGURES: Final = (
-    "completed", "arrived", "completion_seconds", "cpu_seconds", "throttled_periods", "waited_for_quota",
+    "completed", "arrived", "completion_seconds", "cpu_seconds", "throttled_ratio", "waited_for_quota",
     "waited_for_cpu", "memory_peak_bytes", "oom_kills", "evictions", "restarts",
 )  # fmt: skip
 

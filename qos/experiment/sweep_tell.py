@@ -31,7 +31,7 @@ def _count_text(value: float) -> str:
 FIGURES: Final = (
     Figure("latency_p99_seconds", "P99", "p99", duration_text),
     Figure("completion_seconds", "DONE AT", "done at", duration_text),
-    Figure("throttled_periods", "THROTTLED", "throttled", percent_text),
+    Figure("throttled_ratio", "THROTTLED", "throttled", percent_text),
     Figure("waited_for_cpu", "WAITED", "waiting for a busy node", percent_text),
     Figure(KILLED, "KILLED", "kills and evictions", _count_text),
 )

@@ -72,7 +72,7 @@ def _row(name: str, fared: WorkloadSummary) -> tuple[str, ...]:
         _seconds(fared.latency_seconds.get("p50")),
         _seconds(fared.latency_seconds.get("p99")),
         str(fared.completed) if fared.completed else "-",
-        _percent(fared.throttled_periods),
+        _percent(fared.throttled_ratio),
         _percent(fared.waited_for_cpu),
         "-" if fared.memory_peak_bytes is None else f"{fared.memory_peak_bytes / _MEBIBYTE:.0f}Mi",
         str(killed) if killed else "-",

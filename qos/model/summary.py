@@ -19,7 +19,7 @@ class WorkloadSummary:
         completion_seconds: when the last batch job was done, None where none was.
         qos_class: class of its pods, "" where unknown, "mixed" where they differ.
         cpu_seconds: CPU time used.
-        throttled_periods: fraction of its cpu.max periods in which it was throttled, 0 to 1; None where no
+        throttled_ratio: fraction of its cpu.max periods in which it was throttled, 0 to 1; None where no
             cgroup of its own had a quota.
         waited_for_quota: fraction of the time it wanted CPU that its own limit (or its pod's) made it wait.
         waited_for_cpu: fraction of the time it wanted CPU that a busy node made it wait.
@@ -35,7 +35,7 @@ class WorkloadSummary:
     completion_seconds: float | None = None
     qos_class: str = ""
     cpu_seconds: float | None = None
-    throttled_periods: float | None = None
+    throttled_ratio: float | None = None
     waited_for_quota: float | None = None
     waited_for_cpu: float | None = None
     memory_peak_bytes: float | None = None

@@ -102,7 +102,7 @@ def _workload_json(fared: WorkloadSummary) -> dict[str, Any]:
         "arrived": fared.arrived,
         "completion_seconds": fared.completion_seconds,
         "cpu_seconds": fared.cpu_seconds,
-        "throttled_periods": fared.throttled_periods,
+        "throttled_ratio": fared.throttled_ratio,
         "waited_for_quota": fared.waited_for_quota,
         "waited_for_cpu": fared.waited_for_cpu,
         "memory_peak_bytes": None if fared.memory_peak_bytes is None else _whole(fared.memory_peak_bytes),
@@ -190,9 +190,9 @@ def _waits(summary: Summary) -> list[str]:
     "throttled by its own limit: web in 38 % of periods; waiting for a busy node: web 4 % of its time".
     """
     fared = summary.workloads.items()
-    above = [(workload.waited_for_quota, name) for name, workload in fared if not workload.throttled_periods]
+    above = [(workload.waited_for_quota, name) for name, workload in fared if not workload.throttled_ratio]
     causes = (
-        ("throttled by its own limit", "of periods", "in ", [(w.throttled_periods, n) for n, w in fared]),
+        ("throttled by its own limit", "of periods", "in ", [(w.throttled_ratio, n) for n, w in fared]),
         ("waiting for a limit above it", "of its time", "", above),
         ("waiting for a busy node", "of its time", "", [(w.waited_for_cpu, n) for n, w in fared]),
     )

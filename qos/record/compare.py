@@ -12,7 +12,7 @@ _WORKLOAD_METRICS = (
     "completed",
     "completion_seconds",
     "cpu_seconds",
-    "throttled_periods",
+    "throttled_ratio",
     "waited_for_quota",
     "waited_for_cpu",
     "memory_peak_bytes",

@@ -119,7 +119,7 @@ def _workload(
         completion_seconds=_completion(recording, containers),
         qos_class=classes.pop() if len(classes) == 1 else "mixed" if classes else "",
         cpu_seconds=waits.get("cpu_seconds"),
-        throttled_periods=waits.get("throttled_periods"),
+        throttled_ratio=waits.get("throttled_ratio"),
         waited_for_quota=waits.get("waited_for_quota"),
         waited_for_cpu=waits.get("waited_for_cpu"),
         memory_peak_bytes=_peak_together(recording.samples, names),
@@ -170,7 +170,7 @@ def waiting(
         found["waited_for_cpu"] = node / wanted
     periods = total.get("cpu_stat_nr_periods", 0.0)
     if periods > 0 and "cpu_stat_nr_throttled" in total:
-        found["throttled_periods"] = total["cpu_stat_nr_throttled"] / periods
+        found["throttled_ratio"] = total["cpu_stat_nr_throttled"] / periods
     return found
 
 

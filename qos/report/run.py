@@ -115,7 +115,7 @@ def _interest(run: Run, workload: str) -> float:
     """CPU as a part of all, plus the greatest wait, plus 1 for a kill or an eviction."""
     fared = run.fared(workload)
     used = sum(other.cpu_seconds or 0.0 for other in run.summary.workloads.values())
-    waits = (fared.waited_for_quota, fared.waited_for_cpu, fared.throttled_periods)
+    waits = (fared.waited_for_quota, fared.waited_for_cpu, fared.throttled_ratio)
     suffered = float(fared.oom_kills + fared.evictions > 0)
     return (fared.cpu_seconds or 0.0) / max(used, 1e-9) + max(wait or 0.0 for wait in waits) + suffered
 

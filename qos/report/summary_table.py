@@ -37,7 +37,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("p99", _latency("p99"), duration),
     Column("completed", lambda fared: fared.completed if fared.latency_seconds else None, _count, False),
     Column("job done at", lambda fared: fared.completion_seconds, duration),
-    Column("throttled periods", lambda fared: fared.throttled_periods, percent),
+    Column("throttled periods", lambda fared: fared.throttled_ratio, percent),
     Column("waited for its limit", lambda fared: fared.waited_for_quota, percent),
     Column("waited for the node", lambda fared: fared.waited_for_cpu, percent),
     Column("CPU used", lambda fared: fared.cpu_seconds, lambda value: f"{value:,.1f} s", None),

@@ -71,7 +71,7 @@ _MEASURES: Final = (
     _Measure("latency_p99_seconds", "p99 latency", "ms", 1000.0),
     _Measure("latency_p50_seconds", "median latency", "ms", 1000.0),
     _Measure("completion_seconds", "the end of the job", "s"),
-    _Measure("throttled_periods", "throttling by its own limit", "of periods", part=True),
+    _Measure("throttled_ratio", "throttling by its own limit", "of periods", part=True),
     _Measure("waited_for_cpu", "waiting for a busy node", "of its time", part=True),
     _Measure("killed", "OOM kills and evictions", "count"),
     _Measure("cpu_seconds", "CPU received", "CPU seconds"),

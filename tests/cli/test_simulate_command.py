@@ -85,7 +85,7 @@ class TestSimulate:
             "compare", "reports/out/small/kubelet", "reports/out/small/no-cpu-limits", "-o", "json"
         )
         moved = {(each["subject"], each["metric"]) for each in json.loads(compared.stdout)}
-        assert ("web", "throttled_periods") in moved
+        assert ("web", "throttled_ratio") in moved
 
     def test_the_machine_form_is_the_documented_one(self, qos: Run, scenario: Path) -> None:
         """`-o json` has scenario, seed, profile and runs with cgroups, workloads and events."""

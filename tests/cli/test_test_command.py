@@ -185,7 +185,7 @@ def test_a_baseline_is_written_kept_and_missed(qos: Run, tmp_path: Path) -> None
     halved = qos(*words, "-o", "json")
     assert halved.returncode == 1
     moved = {one["name"]: one for one in json.loads(halved.stdout) if one["status"] == "failed"}
-    assert "spin.cpu_seconds [kubelet]" in moved or "spin.throttled_periods [kubelet]" in moved
+    assert "spin.cpu_seconds [kubelet]" in moved or "spin.throttled_ratio [kubelet]" in moved
 
 
 def test_a_scenario_that_promises_nothing_is_not_a_passed_test(qos: Run, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ class TestWaits:
         sentences = told(
             run(
                 "kubelet",
-                web=fared(throttled_periods=0.38, waited_for_quota=0.2, waited_for_cpu=0.04),
+                web=fared(throttled_ratio=0.38, waited_for_quota=0.2, waited_for_cpu=0.04),
                 batch=fared(waited_for_cpu=0.6),
             )
         )

@@ -92,7 +92,7 @@ class TestWaits:
         assert fared.cpu_seconds == 6.0
         assert fared.waited_for_quota == pytest.approx(0.3)
         assert fared.waited_for_cpu == pytest.approx(0.1)
-        assert fared.throttled_periods == pytest.approx(0.38)
+        assert fared.throttled_ratio == pytest.approx(0.38)
 
     def test_a_real_kernel_is_told_by_throttling_and_pressure(self) -> None:
         """throttled_usec is the quota's part; cpu.pressure includes it, and only its excess is the node's."""
@@ -122,7 +122,7 @@ class TestWaits:
             "cpu_stat_nr_periods": [0, 0],
             "cpu_stat_nr_throttled": [0, 0],
         }
-        assert summarize(recording(columns)).workloads["web"].throttled_periods is None
+        assert summarize(recording(columns)).workloads["web"].throttled_ratio is None
 
     def test_a_reset_counter_goes_on_counting(self) -> None:
         """A cgroup made anew counts from 0: 0, 4, then 1 and 3 again are 7 in all."""

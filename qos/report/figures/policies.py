@@ -38,7 +38,7 @@ def _killed(fared: WorkloadSummary) -> float | None:
 
 MEASURES: Final[tuple[Measure, ...]] = (
     Measure("p99 latency", "ms", _p99_ms),
-    Measure("throttled by its own limit", "of periods", lambda fared: fared.throttled_periods, percent),
+    Measure("throttled by its own limit", "of periods", lambda fared: fared.throttled_ratio, percent),
     Measure("waiting for a busy node", "of its time", lambda fared: fared.waited_for_cpu, percent),
     Measure("CPU received", "CPU seconds", lambda fared: fared.cpu_seconds),
     Measure("batch done after", "s", lambda fared: fared.completion_seconds),

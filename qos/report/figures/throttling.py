@@ -85,7 +85,7 @@ def _panel(run: Run, workloads: Sequence[str]) -> Any:
 
 
 def _throttled(run: Run, name: str) -> dict[str, Any]:
-    value = run.fared(name).throttled_periods
+    value = run.fared(name).throttled_ratio
     text = "no limit" if run.cpu_limit(name) is None else "" if value is None else f"{value:.0%} of periods"
     return {
         "text": text,
