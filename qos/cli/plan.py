@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qos.cli.plan_limits import limits
 from qos.cli.plan_recommend import recommend
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to pri
 
 plan_app = typer.Typer(rich_markup_mode=None)
 plan_app.command()(recommend)
+plan_app.command()(limits)
 
 
 @plan_app.callback(invoke_without_command=True)
@@ -153,6 +155,7 @@ def _slo(
     options: tuple[str, int, str, tuple[str, ...], bool, int, int],
     output: Output,
 ) -> None:
+    from qos.cli.plan_common import plain_json
     from qos.cli.plan_text import slo_text
     from qos.errors import InputError
     from qos.experiment.plan_slo import SloQuestion, objectives_of, plan_slo
@@ -166,7 +169,7 @@ def _slo(
         objectives_of(slo), read.scenario, policy, seeds, _confidence(confidence), only, beyond, most, workers
     )
     answer = plan_slo(read.cluster(), question)
-    print(json.dumps(_plain(asdict(answer)), indent=2) if output is Output.JSON else slo_text(answer))
+    print(json.dumps(plain_json(asdict(answer)), indent=2) if output is Output.JSON else slo_text(answer))
     raise typer.Exit(0 if answer.found.sure else 1)
 
 
@@ -181,12 +184,3 @@ def _confidence(text: str) -> float:
     if not 0.5 <= value < 1:
         raise InputError("is no confidence", field="--confidence", value=text, expected="50% to 99.9%")
     return value
-
-
-def _plain(value: object) -> object:
-    """Infinity is no JSON: null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if value in {float("inf"), float("-inf")} else value

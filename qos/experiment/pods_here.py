@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from enforcer.cgroupfs import CgroupFS
     from qos.experiment.enforce import Host
 
+_KEPT_FILES = ("cpu.weight", "cpu.idle", "cpu.max", "cpu.max.burst")
+
 
 @dataclass(frozen=True, slots=True)
 class Here:
@@ -22,7 +24,8 @@ class Here:
     Attributes:
         pods: one plain record a container, as :class:`qos.model.sample.Recording` has them.
         paths: cgroup → path below the root of the tree, with those above, ROOT first.
-        files: cgroup → file → text of the plan in force; empty for cgroups qos did not make.
+        files: cgroup → file → text of the plan in force; of cgroups that qos did not make, what stands in
+            the files of the CPU controller.
     """
 
     pods: tuple[Mapping[str, Any], ...]
@@ -63,7 +66,15 @@ def unmanaged(fs: CgroupFS, cgroups: Sequence[str] = ()) -> Here:
         wanted = [cgroup for cgroup in fs.walk() if cgroup and not fs.children(cgroup) and fs.procs(cgroup)]
     names = _with_ancestors([CgroupName(cgroup) for cgroup in wanted])
     records = tuple(_plain_record(CgroupName(cgroup)) for cgroup in wanted)
-    return Here(records, {name: str(name) for name in names}, {})
+    return Here(
+        records, {name: str(name) for name in names}, {name: _in_force(fs, name) for name in names[1:]}
+    )
+
+
+def _in_force(fs: CgroupFS, name: CgroupName) -> dict[str, str]:
+    """The values that decide who gets the CPU and who is throttled, as they stand."""
+    found = {file: fs.read_or_none(name, file) for file in _KEPT_FILES}
+    return {file: text.strip() for file, text in found.items() if text is not None}
 
 
 def select(records: Collection[Mapping[str, Any]], selectors: Sequence[str]) -> tuple[Mapping[str, Any], ...]:
