@@ -15,6 +15,7 @@ def weight_cases() -> Iterator[Case]:
             f"weights-1-to-{ratio}",
             f"Do two spinners with CPU requests 1 to {ratio} share one CPU 1 to {ratio}?",
             [one("one", SPIN, f"{low}m"), one("more", SPIN, f"{high}m")],
+            seconds=4 if ratio < 100 else 20,  # some of the lab's ticks of 10 ms for the smaller one
         )
     for low, high in ((10, 10_000), (1, 10_000)):
         yield Case(
@@ -22,6 +23,7 @@ def weight_cases() -> Iterator[Case]:
             f"What is left beside a sibling of cpu.weight {high} under cpu.weight {low}?",
             [one("one", SPIN, "10m"), one("more", SPIN, "10m")],
             rules=[rule("pod", "one", cpu_weight=low), rule("pod", "more", cpu_weight=high)],
+            seconds=20,
         )
     for count in (3, 8, 20):
         yield Case(
@@ -83,6 +85,7 @@ def _level_cases() -> Iterator[Case]:
             "What is left for BestEffort under cpu.idle beside a busy pod?",
             [one("busy", SPIN, "500m"), one("rest", cpu("spin", threads=threads))],
             policy="best-effort-idle",
+            seconds=20,
         )
     yield Case(
         "idle-class-beside-half-busy",

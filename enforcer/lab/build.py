@@ -44,6 +44,11 @@ def built_kernel() -> GuestKernel:
     return GuestKernel(image, None)
 
 
+def is_built() -> bool:
+    """Whether :func:`built_kernel` has one."""
+    return _image().exists()
+
+
 def build() -> Path:
     """Build the kernel unless it is there; where it lies.
 

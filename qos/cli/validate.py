@@ -33,8 +33,9 @@ class OnKernel(StrEnum):
 def validate(
     scenario: Annotated[str, typer.Argument(help="Scenario file (kind: Scenario).", metavar="SCENARIO")],
     kernel: Annotated[
-        OnKernel, typer.Option(help="A guest of the kernel lab, or this machine.")
-    ] = OnKernel.UML,
+        OnKernel | None,
+        typer.Option(help="A guest of the kernel lab, or this machine; else the quickest guest that fits."),
+    ] = None,
     repeat: Annotated[int, typer.Option(help="Measured runs; their median counts.", min=1, max=100)] = 3,
     policy: Annotated[str | None, typer.Option("--policy", "-p", help="Instead of the first.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the scenario's own seed.", min=0)] = None,
@@ -66,7 +67,7 @@ def validate(
         return
     found = run.validate(
         scenario,
-        kernel=kernel.value,
+        kernel=None if kernel is None else kernel.value,
         repeat=repeat,
         policy=policy,
         seed=seed,

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from qos.errors import HostError
 from qos.experiment.admission import as_stored
 from qos.experiment.measure import check_size, node_size
 from qos.experiment.policies import policy_named
-from qos.experiment.rig import DISK_MIB, needs_disk
+from qos.experiment.rig import disk_mib
 from qos.policy.registry import plan_node
 from qos.scenario.scenario import Scenario
 
 LANES_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1,), "qemu": (1, 2, 4)}
 """How many CPUs a guest of each lane can have."""
 
+_CONTROLLERS: Final = frozenset({"cpu", "cpuset", "io", "memory", "pids"})
+_LACKS: Final[Mapping[str, set[str]]] = {"uml": {"cpuset", "io.weight"}, "built": set(), "qemu": set()}
 _MODULES: Final = ("ext4", "veth", "sch_tbf", "sch_htb")
 MEMORY_MIB: Final[Mapping[str, tuple[int, int]]] = {
     "uml": (256, 4096),
@@ -44,6 +47,27 @@ def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:
     return int(cpus), mebibytes
 
 
+def choose_lane(scenario: Scenario, policy: str) -> str:
+    """The first lane, the quickest first, whose guest can be the scenario's node and has what its plan needs.
+
+    Two CPUs, cpuset and io.weight are QEMU's (or the built kernel's, where it was built).
+
+    Raises:
+        InputError: an unknown policy.
+    """
+    from enforcer.lab.build import is_built
+
+    wanted = _needs(scenario, policy)
+    cpus, memory = node_size(scenario)
+    for lane, counts in LANES_CPUS.items():
+        low, high = MEMORY_MIB[lane]
+        if lane == "built" and not is_built():
+            continue
+        if cpus in counts and low <= memory >> 20 <= high and not wanted & _LACKS[lane]:
+            return lane
+    return next(iter(LANES_CPUS))  # guest_size says what is wrong
+
+
 def missing_features(scenario: Scenario, policy: str) -> list[str]:
     """What a scenario's plan needs of the kernel and this machine's has not: ``cpuset``, ``io.weight``.
 
@@ -53,26 +77,39 @@ def missing_features(scenario: Scenario, policy: str) -> list[str]:
     """
     from enforcer.place import open_tree, writable_root
 
+    with open_tree(writable_root()) as fs:
+        there = set((fs.read_or_none("", "cgroup.controllers") or "").split())
+        if fs.read_or_none("", "io.cost.qos") is not None:
+            there.add("io.weight")
+    return sorted(_needs(scenario, policy) - there)
+
+
+def check_features(scenario: Scenario, policy: str) -> None:
+    """Refuse a scenario whose plan this machine's kernel cannot carry out.
+
+    Raises:
+        InputError: an unknown policy.
+        HostError: it cannot.
+    """
+    lacks = missing_features(scenario, policy)
+    if lacks:
+        lane = next(lane for lane, without in _LACKS.items() if not without & set(lacks))
+        raise HostError(
+            f"{scenario.source}: the plan of {policy} needs {', '.join(lacks)}, which this kernel has not; "
+            f"try --kernel {lane}"
+        )
+
+
+def _needs(scenario: Scenario, policy: str) -> set[str]:
+    """Controllers, and ``io.weight`` which is not built everywhere."""
     rules = policy_named(policy, scenario.policy_documents)
     stored = as_stored(scenario.pods, scenario.limit_ranges)
     plan = plan_node(rules, stored, scenario.node, scenario.profile).plan
     files = {file for spec in plan.cgroups.values() for file in spec.files()}
-    with open_tree(writable_root()) as fs:
-        controllers = set((fs.read_or_none("", "cgroup.controllers") or "").split())
-        weighs = fs.read_or_none("", "io.cost.qos") is not None
-    lacks = {file.partition(".")[0] for file in files} & {
-        "cpuset",
-        "io",
-        "memory",
-        "pids",
-        "cpu",
-    } - controllers
-    if "io.weight" in files and not weighs:
-        lacks.add("io.weight")
-    return sorted(lacks)
+    needs = {file.partition(".")[0] for file in files} & _CONTROLLERS
+    return needs | ({"io.weight"} & files)
 
 
 def guest_words(*scenarios: Scenario) -> dict[str, Any]:
     """Words of ``run_in_guest``: the modules a run may need, and a disk where a load uses one."""
-    disk = DISK_MIB if any(needs_disk(scenario) for scenario in scenarios) else 0
-    return {"modules": _MODULES, "disk_mib": disk}
+    return {"modules": _MODULES, "disk_mib": max(disk_mib(scenario) for scenario in scenarios)}

@@ -20,8 +20,8 @@ from qos.scenario.scenario import Scenario
 if TYPE_CHECKING:
     from enforcer.cgroupfs import CgroupFS
 
-DISK_MIB: Final = 1024
-"""Of the guest's disk: room for the files of several loads; what is not written takes no space."""
+_LOADS_MIB: Final = 1024
+"""Room for the files of several loads that do direct I/O; what is not written takes no space."""
 
 _DISK_VARIABLE: Final = "QOS_LAB_DISK"
 _BY_DEVICE: Final = ("io_max", "io_weight", "io_latency")
@@ -48,6 +48,18 @@ class Rig:
 def needs_disk(scenario: Scenario) -> bool:
     """Whether some workload uses a disk, or files through the page cache."""
     return any(_uses_files(workload) for workload in scenario.demand.values())
+
+
+def disk_mib(scenario: Scenario) -> int:
+    """How large a guest's disk must be for all files that loads make there; 0 where none makes any.
+
+    A file of 1 GiB to be read through the page cache: 1024 + 1.25 · 1024 = 2304 MiB.
+    """
+    if not needs_disk(scenario):
+        return 0
+    cached = (load.memory.cache for load in scenario.demand.values() if load.memory is not None)
+    files = sum(cache.file.value() for cache in cached if cache is not None)
+    return _LOADS_MIB + int(1.25 * files / (1 << 20))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qos.errors import HostError, InputError
-from qos.experiment.laboratory import guest_size, guest_words
+from qos.experiment.laboratory import check_features, choose_lane, guest_size, guest_words
 from qos.experiment.measure import check_this_machine, measure
 from qos.experiment.predict import predictions
 from qos.experiment.simulate import load
@@ -100,7 +100,7 @@ def parse_tolerances(words: Sequence[str]) -> dict[str, float]:
 def validate(
     path: str,
     *,
-    kernel: str = "uml",
+    kernel: str | None = None,
     repeat: int = 3,
     policy: str | None = None,
     seed: int | None = None,
@@ -111,7 +111,7 @@ def validate(
 
     Args:
         path: the scenario's file.
-        kernel: a lane of the kernel lab, or "host".
+        kernel: a lane of the kernel lab, or "host"; None: the quickest that can be the node.
         repeat: how often it is measured.
         policy: instead of the scenario's first.
         seed: instead of the scenario's own.
@@ -126,8 +126,10 @@ def validate(
     name = policy or scenario.policies[0]
     used_seed = scenario.seed if seed is None else seed
     say = talk or (lambda _: None)
+    kernel = kernel or choose_lane(scenario, name)
     if kernel == HOST:
         check_this_machine(scenario)
+        check_features(scenario, name)
     else:
         guest_size(scenario, kernel)
     say(f"measuring {repeat} × {scenario.duration_seconds:g} s on {kernel}")
@@ -152,7 +154,9 @@ def measure_here(path: str, folder: Path, *, policy: str, seed: int, repeat: int
     """
     from qos.record.store import write_recording
 
-    for number, recording in enumerate(measure(load(path), policy=policy, seed=seed, repeat=repeat)):
+    scenario = load(path)
+    check_features(scenario, policy)
+    for number, recording in enumerate(measure(scenario, policy=policy, seed=seed, repeat=repeat)):
         write_recording(recording, folder / f"measured-{number}")
 
 

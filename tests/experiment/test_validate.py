@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from qos.errors import InputError
-from qos.experiment.laboratory import guest_size
+from qos.experiment.laboratory import choose_lane, guest_size
 from qos.experiment.measure import check_size, node_size
 from qos.experiment.predict import with_shapes
+from qos.experiment.rig import disk_mib
 from qos.experiment.simulate import load, simulate
 from qos.experiment.validate import parse_tolerances, validate
 
@@ -26,6 +27,22 @@ def test_each_fidelity_scenario_fits_a_guest(path: Path) -> None:
     cpus = int(node_size(scenario)[0])
     assert guest_size(scenario, "uml" if cpus == 1 else "qemu") == (cpus, 1024)
     assert scenario.name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("name", "lane"),
+    [("fidelity/weights-1-to-3", "uml"), ("fidelity/two-cpus-cpuset-apart", "qemu"), ("contention", "qemu")],
+)
+def test_without_a_lane_the_quickest_that_fits_is_taken(name: str, lane: str) -> None:
+    """One CPU is User Mode Linux's; several, or cpuset, are QEMU's."""
+    scenario = load(str(ROOT / "scenarios" / f"{name}.yaml"))
+    assert choose_lane(scenario, scenario.policies[0]) == lane
+
+
+def test_a_disk_has_room_for_the_files_that_loads_read() -> None:
+    """A gigabyte read through the page cache does not fit a disk of one; no files, no disk."""
+    assert disk_mib(load(str(ROOT / "scenarios" / "contention.yaml"))) == 1024 + 1280
+    assert disk_mib(load(str(ONE_CPU))) == 0
 
 
 def test_a_node_of_another_size_is_one_clear_error_before_anything_runs() -> None:
