@@ -8,7 +8,8 @@ tested point by point (docs/fault-matrix.md).
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -78,6 +79,30 @@ class Enforcer:
         self._spell: Spell = spell or str
         self._root = root
         self._driver_resets = driver_resets
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the lock that every change takes, for what must not be cut in two.
+
+        Raises:
+            HostError: another run holds it all the time.
+        """
+        with self._store.locked():
+            yield
+
+    def keep_objects(self, data: Mapping[str, Any]) -> None:
+        """Keep plain data with the record, by the caller's own keys, beside what was applied.
+
+        Nothing is kept where nothing was applied.
+
+        Raises:
+            HostError: another run is at work, or the record cannot be written.
+        """
+        with self._store.locked():
+            record = self.record()
+            if record.objects and not data.items() <= record.objects.items():
+                record.objects |= data
+                self._store.save(record)
 
     def record(self) -> Record:
         """What qos did to this tree so far; empty after a reboot.

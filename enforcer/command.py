@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from enforcer.cgroupfs import CgroupFS
 from enforcer.launch import Child, Command, launch
 from enforcer.logs import open_log
 from enforcer.security import credentials
+from qos.errors import HostError
 from qos.model.pod import Container, Pod
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+START_ERROR: Final = 128
+"""Exit code of a container whose command could not be started (containerd's and the kubelet's StartError)."""
 
 
 def command_of(pod: Pod, container: Container, oom_score_adj: int | None = None) -> Command | None:
@@ -79,7 +86,10 @@ class CommandWork:
         container: for its log.
         logs: directory of the logs; None: output goes where the launcher's goes.
         number: of this start, for its log.
+        alone: the lock under which it is started, so that nobody kills or starts it at the same moment.
     """
+
+    dies_whole: bool = False
 
     def __init__(
         self,
@@ -91,30 +101,35 @@ class CommandWork:
         container: str,
         logs: Path | None = None,
         number: int = 0,
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._alone = alone
         self._fs = fs
         self._cgroup = cgroup
         self._command = command
         self._log = (pod, container, number)
         self._logs = logs
         self.child: Child | None = None
+        self._failure = ""
 
     def wait_ready(self, timeout_seconds: float = 60.0) -> None:
         """Nothing to wait for: it starts when told."""
 
     def go(self, start: float | None = None) -> None:
-        """Start the command.
-
-        Raises:
-            HostError: it cannot be started.
-        """
+        """Start the command; one that cannot be started has ended with :data:`START_ERROR`."""
         del start
+        try:
+            self.child = self._launched()
+        except HostError as error:
+            self._failure = str(error)
+
+    def _launched(self) -> Child:
         if self._logs is None:
-            self.child = launch(self._fs, self._cgroup, self._command)
-            return
+            with self._alone():
+                return launch(self._fs, self._cgroup, self._command)
         pod, container, number = self._log
-        with open_log(self._logs, pod, container, number) as log:
-            self.child = launch(self._fs, self._cgroup, self._command, stdout=log, stderr=log)
+        with open_log(self._logs, pod, container, number) as log, self._alone():
+            return launch(self._fs, self._cgroup, self._command, stdout=log, stderr=log)
 
     def feed_until(self, seconds: float) -> None:
         """Nothing: a command has its own work."""
@@ -127,7 +142,18 @@ class CommandWork:
 
     def poll(self) -> int | None:
         """Exit code, None while it runs or was not started."""
+        if self._failure:
+            return START_ERROR
         return self.child.poll() if self.child else None
+
+    def terminate(self) -> None:
+        """SIGTERM to its first process: as PID 1 it gets it only if it handles it (pid_namespaces(7))."""
+        if self.child:
+            self.child.send(signal.SIGTERM)
+
+    def words(self) -> str:
+        """Why it could not be started; empty if it was."""
+        return self._failure
 
     def close(self) -> None:
         """Release its descriptor; it goes on."""

@@ -81,6 +81,18 @@ def kill_at_once(fs: CgroupFS, cgroups: Sequence[str]) -> None:
             fs.write(cgroup, "cgroup.kill", "1")
 
 
+def terminate(fs: CgroupFS, cgroup: str) -> int:
+    """Send SIGTERM to every process in a cgroup and below; they may take their time, or ignore it.
+
+    Returns:
+        How many were sent one; 0 where the cgroup is gone.
+
+    Raises:
+        CgroupError: not permitted.
+    """
+    return _signal(fs, cgroup, signal.SIGTERM) if fs.exists(cgroup) else 0
+
+
 def wait_for(fs: CgroupFS, cgroup: str, key: str, value: int, timeout_seconds: float) -> bool:
     """Wait until ``cgroup.events`` of a cgroup has ``key value``.
 
@@ -148,14 +160,21 @@ def _kill_one_by_one(fs: CgroupFS, cgroup: str, timeout_seconds: float) -> float
     with _events_of(fs, cgroup) as fd:
         with contextlib.suppress(HostError):
             freeze(fs, cgroup, min(1.0, timeout_seconds))
-        for name in list(fs.walk(cgroup)):
-            for pid in fs.procs(name):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        _signal(fs, cgroup, signal.SIGKILL)
         fs.write(cgroup, "cgroup.freeze", "0")
         if not _wait(fd, ("populated", 0), began + timeout_seconds):
             raise HostError(_not_confirmed(fs, cgroup, ("populated", 0), timeout_seconds))
     return time.monotonic() - began
+
+
+def _signal(fs: CgroupFS, cgroup: str, number: signal.Signals) -> int:
+    sent = 0
+    for name in list(fs.walk(cgroup)):
+        for pid in fs.procs(name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+                sent += 1
+    return sent
 
 
 def _not_confirmed(fs: CgroupFS, cgroup: str, awaited: tuple[str, int], timeout_seconds: float) -> str:

@@ -11,30 +11,21 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from enforcer import control
 from enforcer.announce import Announcer, leaves_below
 from enforcer.apply import Enforcer
 from enforcer.cgroupfs import CgroupFS
 from enforcer.drift import Difference, Spell
-from enforcer.load import AHEAD_SECONDS
 from enforcer.observe import Happening, Sampler, Watch
 from enforcer.reconcile import Reconciler
-from enforcer.work import Starter, Work
-from qos.errors import CgroupError, HostError, PlanError
+from enforcer.work import Starter
+from enforcer.works import Works
+from qos.errors import HostError, PlanError
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event, EventKind
 from qos.model.plan import Change, Plan, apply_changes
 from qos.model.sample import Completions, Samples, Source
 from qos.model.workload import Workload
-
-_HEAD_START_SECONDS = 0.05
-"""Between telling the processes and the moment they begin at, so that all of them know it in time."""
-
-_DEATH_SECONDS = 5.0
-"""An end so soon after an OOM kill is the same death."""
 
 
 class HostKernel:
@@ -50,6 +41,7 @@ class HostKernel:
         repair_interval_seconds: how often values that somebody changed are set right; None: never.
         begin_on_seconds: time begins at a multiple of this on CLOCK_MONOTONIC, where Linux up to 6.3 ends the
             periods of cpu.max, and a reading is taken then; 0: at once, without.
+        leave_running: what this kernel started goes on when it is closed.
 
     Raises:
         HostError: the host refuses the plan.
@@ -68,6 +60,7 @@ class HostKernel:
         sample_interval_seconds: float = 1.0,
         repair_interval_seconds: float | None = None,
         begin_on_seconds: float = 0.0,
+        leave_running: bool = False,
     ) -> None:
         self._fs = fs
         self._enforcer = enforcer
@@ -80,14 +73,10 @@ class HostKernel:
         self._began: float | None = None
         self._next_sample = 0.0
         self._next_repair = self._repair_interval
-        self._work: dict[CgroupName, tuple[Work, float]] = {}
-        self._waiting: dict[CgroupName, Work] = {}
-        self._ready: set[CgroupName] = set()
+        self._leave_running = leave_running
+        self._works = Works(fs, enforcer, self._spell)
         self._reconciler: Reconciler | None = None
-        self._ended: set[CgroupName] = set()
-        self._oom_killed: dict[CgroupName, float] = {}
         self._events: list[Event] = []
-        self._done: list[tuple[CgroupName, NDArray[np.float64], NDArray[np.float64]]] = []
         enforcer.apply(plan, prune=True)
         paths = self._paths()
         self._sampler = Sampler(fs, paths, clock=lambda: self.now_seconds)
@@ -102,13 +91,7 @@ class HostKernel:
 
     def close(self) -> None:
         """Kill what this kernel started and release all descriptors; the plan stays in force."""
-        started = {**self._work, **self._waiting}
-        control.kill_at_once(self._fs, [self._spell(name) for name in started])
-        for name in started:
-            self._kill_quietly(name)
-        for work in (*(work for work, _ in self._work.values()), *self._waiting.values()):
-            work.close()
-        self._work, self._waiting = {}, {}
+        self._works.close(leave_running=self._leave_running)
         self._forget_values()
         self._sampler.close()
         self._watch.close()
@@ -152,11 +135,10 @@ class HostKernel:
         """
         if cgroup not in self._plan.leaves():
             raise PlanError(f"cgroup {cgroup}: processes run in leaf cgroups of the plan only")
-        if self._starter is None:
+        starter = self._starter
+        if starter is None:
             raise HostError("this kernel was made without a way to start workloads")
-        self._end(cgroup)
-        self._ended.discard(cgroup)
-        self._waiting[cgroup] = self._starter(cgroup, self._spell(cgroup), workload, oom_score_adj)
+        self._works.put(cgroup, lambda: starter(cgroup, self._spell(cgroup), workload, oom_score_adj))
 
     def advance(self, seconds: float) -> None:
         """Wait; readings are taken at every interval and at once when the kernel announces something.
@@ -176,7 +158,7 @@ class HostKernel:
     def read(self) -> Samples:
         """The readings since the last call; at least one row, of now."""
         if self._began is None:
-            self._wait_ready()
+            self._works.wait_ready()
         self._sampler.sample()
         samples = self._sampler.take()
         self._events += self._announcer.throttling(samples, self._plan)
@@ -189,19 +171,7 @@ class HostKernel:
 
     def completions(self) -> Completions:
         """The requests and jobs completed since the last call."""
-        for cgroup in self._work:
-            self._collect(cgroup)
-        done, self._done = self._done, []
-        names = tuple(dict.fromkeys(name for name, _, _ in done))
-        if not names:
-            return Completions()
-        index = {name: np.int32(number) for number, name in enumerate(names)}
-        return Completions(
-            names,
-            np.concatenate([np.full(len(arrivals), index[name]) for name, arrivals, _ in done]),
-            np.concatenate([arrivals for _, arrivals, _ in done]),
-            np.concatenate([latencies for _, _, latencies in done]),
-        )
+        return self._works.completions()
 
     def freeze(self, cgroup: CgroupName) -> None:
         """Stop every task below ``cgroup`` from running until thawed.
@@ -221,19 +191,24 @@ class HostKernel:
         control.thaw(self._fs, self._spell(cgroup))
         self._tell("thawed", cgroup, "its tasks run again")
 
+    def terminate(self, cgroup: CgroupName) -> None:
+        """Ask what runs below ``cgroup`` to end by itself: SIGTERM, as before :meth:`kill` with grace."""
+        self._works.terminate(leaves_below(self._plan.leaves(), cgroup))
+
     def kill(self, cgroup: CgroupName) -> None:
-        """Kill every task below ``cgroup``; a last reading is taken before.
+        """Kill every task below ``cgroup``; a last reading is taken before. Nothing where none is left.
 
         Raises:
             HostError: not confirmed by the kernel in time.
         """
         self._sampler.sample()
         below = leaves_below(self._plan.leaves(), cgroup)
-        self._ended.update(below)
-        took = control.kill(self._fs, self._spell(cgroup))
+        self._works.forget_ends(below)
+        took = control.kill(self._fs, self._spell(cgroup)) if self._works.is_populated(cgroup) else None
         for leaf in below:
-            self._end(leaf)
-        self._tell("killed", cgroup, f"all tasks killed, confirmed after {took * 1000:.0f} ms")
+            self._works.end(leaf)
+        if took is not None:
+            self._tell("killed", cgroup, f"all tasks killed, confirmed after {took * 1000:.0f} ms")
 
     def repair(self) -> Sequence[Difference]:
         """Set right what somebody else changed, and say what it was.
@@ -258,37 +233,18 @@ class HostKernel:
     def _paths(self) -> Mapping[CgroupName, str]:
         return {name: self._spell(name) for name in self._plan}
 
-    def _wait_ready(self) -> None:
-        for cgroup, work in self._waiting.items():
-            if cgroup not in self._ready:
-                work.wait_ready()
-                self._ready.add(cgroup)
-
     def _begin(self) -> None:
-        self._wait_ready()
-        waiting, self._waiting = self._waiting, {}
-        self._ready.clear()
-        at = time.monotonic() + (_HEAD_START_SECONDS if waiting else 0.0)
-        first = self._began is None
-        if self._began is None:
-            if self._begin_on > 0.0:
-                at = math.ceil(at / self._begin_on) * self._begin_on
-            self._began = at
-            self._next_sample = self._interval
-        for cgroup, work in waiting.items():
-            work.go(at)
-            self._work[cgroup] = (work, at - self._began)
-        if first and self._begin_on > 0.0:
-            time.sleep(max(0.0, at - time.monotonic()))
+        began = self._works.begin(self._began, self._begin_on)
+        if self._began is not None:
+            return
+        self._began = began
+        self._next_sample = self._interval
+        if self._begin_on > 0.0:
+            time.sleep(max(0.0, began - time.monotonic()))
             self._sampler.sample()  # what processes used to get ready is not part of the time that begins
 
     def _look_after(self, now: float) -> None:
-        for cgroup, (work, started) in self._work.items():
-            work.feed_until(now - started + AHEAD_SECONDS)
-            exit_code = work.poll()
-            if exit_code is not None and cgroup not in self._ended:
-                self._tell_all(self._watch.look(cgroup))  # an OOM kill is counted before its process is dead
-            self._tell_end(cgroup, exit_code)
+        self._events += list(self._works.look_after(now, self._look_at))
         if now >= self._next_sample:
             self._sampler.sample()
             self._next_sample = (math.floor(now / self._interval) + 1) * self._interval
@@ -297,52 +253,25 @@ class HostKernel:
             for difference in self.repair():
                 self._tell("resize", difference.name, f"drift repaired: {difference}")
 
+    def _look_at(self, cgroup: CgroupName) -> None:
+        self._tell_all(self._watch.look(cgroup))
+
     def _tell(self, kind: EventKind, cgroup: CgroupName, reason: str) -> None:
         self._events.append(Event(self.now_seconds, kind, cgroup, reason))
 
     def _tell_all(self, happened: Iterable[Happening]) -> None:
-        for happening in happened:
+        # an OOM kill before the end it caused, whatever order the kernel announced them in
+        for happening in sorted(happened, key=lambda one: one.key == "cgroup_events_populated"):
             event = self._announcer.of(happening, self.now_seconds, self._plan)
             if event is not None:
                 self._events.append(event)
                 if event.kind in ("oom_kill", "global_oom_kill"):
-                    self._oom_killed[event.cgroup] = event.time
-            emptied = happening.key == "cgroup_events_populated" and happening.new == 0
-            if emptied and happening.cgroup not in self._work:
-                self._tell_end(happening.cgroup, 0)
-
-    def _tell_end(self, cgroup: CgroupName, exit_code: int | None) -> None:
-        """An end that was not told already as an OOM kill, or as our own kill."""
-        if exit_code is None or cgroup in self._ended:
-            return
-        self._ended.add(cgroup)
-        if self.now_seconds - self._oom_killed.get(cgroup, -math.inf) < _DEATH_SECONDS:
-            return
-        reason = "its work is done" if exit_code == 0 else f"ended with exit code {exit_code}"
-        self._events.append(Event(self.now_seconds, "exit", cgroup, reason, exit_code))
-
-    def _collect(self, cgroup: CgroupName) -> None:
-        work, started = self._work[cgroup]
-        arrivals, latencies = work.results()
-        if len(arrivals):
-            self._done.append((cgroup, arrivals + started, latencies))
-
-    def _end(self, cgroup: CgroupName) -> None:
-        """Kill and forget what runs in a leaf, its results kept."""
-        self._kill_quietly(cgroup)
-        self._ready.discard(cgroup)
-        waiting = self._waiting.pop(cgroup, None)
-        if waiting is not None:
-            waiting.close()
-        if cgroup in self._work:
-            self._collect(cgroup)
-            self._work.pop(cgroup)[0].close()
-
-    def _kill_quietly(self, cgroup: CgroupName) -> None:
-        path = self._spell(cgroup)
-        try:
-            if self._fs.is_populated(path):
-                control.kill(self._fs, path)
-        except CgroupError:
-            if self._fs.exists(path):
-                raise
+                    spec = self._plan.cgroups.get(event.cgroup)
+                    group = spec is not None and spec.memory_oom_group == 1
+                    self._works.oom_killed(event.cgroup, event.time, group=group)
+            if happening.key == "cgroup_events_populated":
+                if happening.new:
+                    self._works.filled(happening.cgroup)
+                else:
+                    self._look_at(happening.cgroup)
+                    self._events += self._works.emptied(happening.cgroup, self.now_seconds)

@@ -81,8 +81,11 @@ class LoadProcess:
 
     Attributes:
         child: its parent process, PID 1 of the load's own PID namespace.
+        dies_whole: when one of its processes is killed, all end (exit code 137).
         given_cpu_seconds: CPU time of all pieces done so far, as far as :meth:`results` has read them.
     """
+
+    dies_whole: bool = True
 
     def __init__(
         self,
@@ -196,6 +199,13 @@ class LoadProcess:
     def poll(self) -> int | None:
         """Exit code of the load, None while it runs; see :meth:`Child.poll`."""
         return self.child.poll()
+
+    def terminate(self) -> None:
+        """Nothing: a load has no handler of SIGTERM, as a shell script that is PID 1 of its container."""
+
+    def words(self) -> str:
+        """Nothing beside its exit code."""
+        return ""
 
     def close(self) -> None:
         """Release all descriptors; the processes go on (kill the cgroup to end them)."""

@@ -13,7 +13,13 @@ from qos.model.workload import Workload
 
 
 class Work(Protocol):
-    """Processes of one leaf cgroup; :class:`enforcer.load.LoadProcess` is one."""
+    """Processes of one leaf cgroup: a :class:`enforcer.load.LoadProcess` or a command.
+
+    Attributes:
+        dies_whole: the kill of one of its processes ends all of it, whatever ``memory.oom.group`` says.
+    """
+
+    dies_whole: bool
 
     def wait_ready(self, timeout_seconds: float = 60.0) -> None:
         """Wait until they can begin."""
@@ -29,6 +35,12 @@ class Work(Protocol):
 
     def poll(self) -> int | None:
         """Their exit code, None while they run."""
+
+    def terminate(self) -> None:
+        """Ask it to end by itself (SIGTERM)."""
+
+    def words(self) -> str:
+        """Why it ended, where there is more to say than its exit code; else empty."""
 
     def close(self) -> None:
         """Release what is held of them."""

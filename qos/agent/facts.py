@@ -20,11 +20,14 @@ class ContainerFacts:
         name: the container's name.
         cgroup: its leaf cgroup.
         restart_policy: its own where it has one (a sidecar's is Always), else the pod's.
+        dies_of_oom_kill: an OOM kill in it is its death (``memory.oom.group``, or one process); else a
+            process other than its first may have been killed, and only its exit tells.
     """
 
     name: str
     cgroup: CgroupName
     restart_policy: RestartPolicy = "Always"
+    dies_of_oom_kill: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,8 @@ class RestartAgent:
             known = self._containers.get(event.cgroup)
             if event.kind not in _DEATHS or known is None or known[0].cgroup in self._gone:
                 continue
+            if event.kind != "exit" and not known[1].dies_of_oom_kill:
+                continue
             backoff = self._backoffs.get(event.cgroup)
             if backoff is not None and event.time < backoff.restarted_at_seconds:
                 continue  # it still waits; this is the same death told twice

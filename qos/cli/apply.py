@@ -85,7 +85,8 @@ def apply(
         bool, typer.Option("--watch", "-w", help="Stay, repair drift and let the agents act.")
     ] = False,
     agent: Annotated[
-        list[str] | None, typer.Option(help="Agents of --watch: eviction, qosLevels, suppress; repeat.")
+        list[str] | None,
+        typer.Option(help="Agents of --watch: eviction, restart (with --run always), qosLevels, suppress."),
     ] = None,
     force_conflicts: ForceConflicts = False,
     force: Force = False,
@@ -104,29 +105,36 @@ def apply(
         _plan_only(asked, output, cgroup_driver)
         return
     with _host(root, state_dir, cgroup_driver) as host:
-        if run:
+        if run or "restart" in (agent or ()):
             host.require_processes()
         wanted = host.desired(asked, prune=prune)
-        result = host.apply(
-            wanted,
-            force_conflicts=force_conflicts,
-            force_shrink=force,
-            dry_run=dry_run is DryRun.HOST,
-        )
-        _print_result(result, output, dry=dry_run is DryRun.HOST)
-        if run and dry_run is DryRun.NONE:
-            _start(host, wanted, state_dir)
-        if watch and dry_run is DryRun.NONE:
-            _watch(host, wanted, tuple(agent or ()))
+        dry = dry_run is DryRun.HOST
+        result = host.apply(wanted, force_conflicts=force_conflicts, force_shrink=force, dry_run=dry)
+        _print_result(result, output, dry=dry)
+        if not dry:
+            _go_on(host, wanted, agent, _logs(state_dir), run=run, watch=watch)
 
 
-def _start(host: Host, wanted: Desired, state_dir: Path | None) -> None:
+def _logs(state_dir: Path | None) -> Path:
     import os
 
     from enforcer.state import default_directory
+
+    return (state_dir or default_directory(os.environ)) / "logs"
+
+
+def _go_on(
+    host: Host, wanted: Desired, agents: list[str] | None, logs: Path, *, run: bool, watch: bool
+) -> None:
+    if watch:
+        _watch(host, wanted, tuple(agents or ()), logs, run=run)
+    elif run:
+        _start(host, wanted, logs)
+
+
+def _start(host: Host, wanted: Desired, logs: Path) -> None:
     from qos.experiment.launch_pods import launch_pods
 
-    logs = (state_dir or default_directory(os.environ)) / "logs"
     for name, pid in launch_pods(host, wanted, logs).items():
         print(f"pod/{name} started as process {pid}, output in {logs}", file=sys.stderr)
 
@@ -250,16 +258,16 @@ def _plan_only(asked: Any, output: Output, driver: Driver | None) -> None:
     _print_result(planned(asked, driver.value if driver else None), output, dry=True)
 
 
-def _watch(host: Host, wanted: Desired, agents: tuple[str, ...]) -> None:
+def _watch(host: Host, wanted: Desired, agents: tuple[str, ...], logs: Path, *, run: bool) -> None:
     from qos.experiment.watch import watch
 
     def tell(line: str) -> None:
         print(line, flush=True)
 
     try:
-        watch(host, wanted, agents, tell)
+        watch(host, wanted, agents, tell, logs=logs, run=run)
     except KeyboardInterrupt:
-        print("qos: stopped; the values stay in force", file=sys.stderr)
+        print("qos: stopped; values stay in force, what was started goes on", file=sys.stderr)
 
 
 def _print_result(result: Result, output: Output, *, dry: bool, changed_only: bool = False) -> None:

@@ -50,7 +50,7 @@ def top(
     """Show class, use against request and limit, throttling by cause, pressure and OOM kills.
 
     THR-OWN: quota periods in which its own cpu.max stopped it; ABOVE: one above it, as the pod's.
-    WAIT: time in which a task waited for a CPU (cpu.pressure).
+    WAIT: time in which a task waited for a CPU (cpu.pressure). RST: restarts by apply --watch and restart.
 
     Example: qos top --sort throttled
     """
@@ -97,6 +97,7 @@ def _screen(output: Output) -> Iterator[Callable[[list[TopRow]], None]]:
 def _table(rows: list[TopRow]) -> Table:
     """A table that fits 80 columns: names are cut first."""
     from rich.table import Table
+    from rich.text import Text
 
     from qos.experiment.top import TOP_COLUMNS
 
@@ -105,12 +106,12 @@ def _table(rows: list[TopRow]) -> Table:
         name = word == "name"
         table.add_column(
             column.title,
-            no_wrap=True,
-            overflow="ellipsis",
+            no_wrap=not name,  # what may wrap is what rich makes narrower
             justify="left" if name or word == "class" else "right",
             min_width=8 if name else None,
             max_width=None if name else 11,
         )
     for row in rows:
-        table.add_row(*(column.text(row) for column in TOP_COLUMNS.values()))
+        name_text, *others = (column.text(row) for column in TOP_COLUMNS.values())
+        table.add_row(Text(name_text, no_wrap=True, overflow="ellipsis"), *others)
     return table

@@ -7,7 +7,7 @@ and the Agent interface and nothing of what stands behind them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qos.model.cgroup import CgroupName
@@ -43,16 +43,38 @@ class _Turn:
 
 
 class Driver:
-    """One run of one kernel: workloads started, agents asked at their periods, restarts when due."""
+    """One run of one kernel: workloads started, agents asked at their periods, restarts when due.
+
+    Args:
+        kernel: simulated or real.
+        plan: in force at the start.
+        workloads: leaf → what runs in it.
+        agents: who acts.
+        running: leaves whose workload is not started now: it runs already, or shall not.
+        tell: told every event as it is seen.
+        keep: whether all that was seen is kept for :meth:`run`; a run without end keeps the newest readings.
+    """
 
     def __init__(
-        self, kernel: Kernel, plan: Plan, workloads: Mapping[CgroupName, Workload], agents: Sequence[Agent]
+        self,
+        kernel: Kernel,
+        plan: Plan,
+        workloads: Mapping[CgroupName, Workload],
+        agents: Sequence[Agent],
+        *,
+        running: Collection[CgroupName] = (),
+        tell: Callable[[Event], None] | None = None,
+        keep: bool = True,
     ) -> None:
         self._kernel = kernel
         self._plan = plan
         self._workloads = workloads
+        self._running = frozenset(running)
+        self._tell = tell
+        self._keep = keep
         self._turns = [_Turn(agent, kernel.now_seconds + agent.period_seconds) for agent in agents]
         self._restarts: dict[CgroupName, tuple[float, str]] = {}
+        self._kills: dict[CgroupName, float] = {}
         self._samples: list[Samples] = []
         self._events: list[Event] = []
         self._completions: list[Completions] = []
@@ -61,14 +83,14 @@ class Driver:
         """Run for ``duration_seconds``; ``progress`` is told the seconds done after each stretch."""
         begin = self._kernel.now_seconds
         for cgroup, workload in self._workloads.items():
-            self._start(cgroup, workload)
+            if cgroup not in self._running:
+                self._start(cgroup, workload)
         self._look()
         end = begin + duration_seconds
         while (now := self._kernel.now_seconds) < end - _ROUNDING_SECONDS:
-            due = min((turn.due_seconds for turn in self._turns), default=math.inf)
-            restart = min((at for at, _ in self._restarts.values()), default=math.inf)
-            self._kernel.advance(min(due, restart, end, now + _LONGEST_STRETCH_SECONDS) - now)
+            self._kernel.advance(min(self._next_due(), end, now + _LONGEST_STRETCH_SECONDS) - now)
             self._look()
+            self._kill_due()
             self._start_due()
             self._ask_agents()
             if progress:
@@ -78,11 +100,18 @@ class Driver:
             Samples.concat(self._samples), tuple(self._events), join_completions(self._completions)
         )
 
+    def _next_due(self) -> float:
+        agents = (turn.due_seconds for turn in self._turns)
+        restarts = (at for at, _ in self._restarts.values())
+        return min((*agents, *restarts, *self._kills.values(), math.inf))
+
     def _start(self, cgroup: CgroupName, workload: Workload) -> None:
         self._kernel.start(cgroup, workload, self._plan.oom_score_adj.get(cgroup, 0))
 
     def _look(self) -> None:
         samples = self._kernel.read()
+        if not self._keep:
+            self._samples, self._completions = [], []
         self._samples.append(samples)
         self._completions.append(self._kernel.completions())
         self._take_events()
@@ -94,9 +123,18 @@ class Driver:
             self._note(event)
 
     def _note(self, event: Event) -> None:
-        self._events.append(event)
+        if self._keep:
+            self._events.append(event)
+        if self._tell is not None:
+            self._tell(event)
         for turn in self._turns:
             turn.events.append(event)
+
+    def _kill_due(self) -> None:
+        now = self._kernel.now_seconds
+        for cgroup in [name for name, at in self._kills.items() if at <= now + _ROUNDING_SECONDS]:
+            del self._kills[cgroup]
+            self._kernel.kill(cgroup)
 
     def _start_due(self) -> None:
         now = self._kernel.now_seconds
@@ -126,8 +164,11 @@ class Driver:
         if isinstance(action, Evict):
             below = f"{action.pod_cgroup}/"
             self._restarts = {name: due for name, due in self._restarts.items() if not name.startswith(below)}
-            self._kernel.kill(action.pod_cgroup)
             self._note(Event(now, "evict", action.pod_cgroup, action.reason))
+            if action.grace_seconds > 0:
+                self._kernel.terminate(action.pod_cgroup)
+            self._kills[action.pod_cgroup] = now + action.grace_seconds
+            self._kill_due()
         elif isinstance(action, Restart):
             self._restarts[action.cgroup] = (now + action.after_seconds, action.reason)
             self._note(Event(now, "backoff", action.cgroup, action.reason))

@@ -136,7 +136,7 @@ class Host:
         gone = self._gone(wanted)
         applied = self.enforcer.apply(
             wanted.details.plan,
-            objects=wanted.objects(),
+            objects=self._kept_with(wanted),
             prune=True,
             force_conflicts=force_conflicts,
             force_shrink=force_shrink,
@@ -182,12 +182,18 @@ class Host:
         rest = plan_pods(pods, now.settings)
         applied = self.enforcer.apply(
             rest.details.plan,
-            objects=rest.objects(),
+            objects=self._kept_with(rest),
             prune=True,
             force_conflicts=force_conflicts,
             force_shrink=force_shrink,
         )
         return result_of(applied, owners(now))
+
+    def _kept_with(self, wanted: Desired) -> dict[str, Any]:
+        """The pods, and what is known of the containers of those that stay."""
+        from qos.experiment.status import objects_of
+
+        return {**objects_of(self.objects(), wanted.pods), **wanted.objects()}
 
     def _kill(self, cgroups: Collection[CgroupName]) -> None:
         for cgroup in cgroups:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from enforcer.drift import identity_or_none
 from enforcer.readback import agrees
 from qos.experiment.enforce import Choice, Host
+from qos.experiment.status import ContainerStatus, of_pod, statuses
 from qos.policy.base import PodDetails
 
 
@@ -22,6 +24,7 @@ class Listed:
         values: cgroup → file → (wanted, live); live None: not there.
         drifted: how many values are not as applied.
         populated: whether processes live in it.
+        containers: what is known of those that qos started, by name.
     """
 
     name: str
@@ -30,27 +33,41 @@ class Listed:
     values: dict[str, dict[str, tuple[str, str | None]]]
     drifted: int
     populated: bool
+    containers: Mapping[str, ContainerStatus] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
-        """In one word: ``InForce``, ``Drifted n`` or ``Gone``."""
+        """In one word: ``Drifted n``, ``Gone``, what is wrong with a container, else ``InForce``."""
         live = [value for files in self.values.values() for _, value in files.values()]
         if live and all(value is None for value in live):
             return "Gone"
-        return f"Drifted {self.drifted}" if self.drifted else "InForce"
+        if self.drifted:
+            return f"Drifted {self.drifted}"
+        wrong = [one.state for one in self.containers.values() if one.state not in ("Running", "Completed")]
+        return wrong[0] if wrong else "InForce"
+
+    @property
+    def restarts(self) -> int | None:
+        """How often its containers were started again, as kubectl counts; None: qos started none."""
+        return sum(one.restarts for one in self.containers.values()) if self.containers else None
 
     @staticmethod
     def headers(*, wide: bool) -> tuple[str, ...]:
         """Headings of :meth:`cells`."""
-        return ("NAMESPACE", "NAME", "QOS", "STATUS", "VALUES", "PROCESSES", *(("CGROUP",) if wide else ()))
+        return (
+            "NAMESPACE", "NAME", "QOS", "STATUS", "RESTARTS", "VALUES", "PROCESSES",
+            *(("CGROUP",) if wide else ()),
+        )  # fmt: skip
 
     def cells(self, *, wide: bool) -> tuple[str, ...]:
         """One row of a table."""
         namespace, _, name = self.name.partition("/")
         count = str(sum(len(files) for files in self.values.values()))
         running = "yes" if self.populated else "no"
+        again = "-" if self.restarts is None else str(self.restarts)
         return (
-            namespace, name, self.qos_class, self.status, count, running, *((self.cgroup,) if wide else ()),
+            namespace, name, self.qos_class, self.status, again, count, running,
+            *((self.cgroup,) if wide else ()),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -61,6 +78,8 @@ class Listed:
             "cgroup": self.cgroup,
             "status": self.status,
             "populated": self.populated,
+            "restarts": self.restarts,
+            "containers": {name: asdict(one) for name, one in self.containers.items()},
             "files": {
                 cgroup: {file: {"wanted": wanted, "live": live} for file, (wanted, live) in files.items()}
                 for cgroup, files in self.values.items()
@@ -77,14 +96,15 @@ def listing(host: Host, choice: Choice) -> list[Listed]:
     """
     kept = host.kept()
     chosen = choice.of(kept.pods)
+    known = statuses(host.objects())
     return [
-        _listed(host, each, kept.details.plan.cgroups)
+        _listed(host, each, kept.details.plan.cgroups, known)
         for each in kept.details.pods
         if f"{each.pod.namespace}/{each.pod.name}" in chosen
     ]
 
 
-def _listed(host: Host, pod: PodDetails, cgroups: Any) -> Listed:
+def _listed(host: Host, pod: PodDetails, cgroups: Any, known: Mapping[str, ContainerStatus]) -> Listed:
     values: dict[str, dict[str, tuple[str, str | None]]] = {}
     drifted = 0
     for name, spec in cgroups.items():
@@ -99,6 +119,5 @@ def _listed(host: Host, pod: PodDetails, cgroups: Any) -> Listed:
         values[name] = files
     path = host.path(pod.cgroup)
     populated = identity_or_none(host.fs, path) is not None and host.fs.is_populated(path)
-    return Listed(
-        f"{pod.pod.namespace}/{pod.pod.name}", pod.qos_class.value, path, values, drifted, populated
-    )
+    key = f"{pod.pod.namespace}/{pod.pod.name}"
+    return Listed(key, pod.qos_class.value, path, values, drifted, populated, of_pod(known, key))

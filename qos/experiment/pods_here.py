@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qos.errors import InputError
 from qos.experiment.simulate import pod_records
+from qos.experiment.status import statuses
 from qos.model.cgroup import ROOT, CgroupName, ancestors
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class Here:
         paths: cgroup → path below the root of the tree, with those above, ROOT first.
         files: cgroup → file → text of the plan in force; of cgroups that qos did not make, what stands in
             the files of the CPU controller.
+        restarts: how often each container that qos started was started again, now; cgroup → count.
     """
 
     pods: tuple[Mapping[str, Any], ...]
     paths: Mapping[CgroupName, str]
     files: Mapping[CgroupName, Mapping[str, str]]
+    restarts: Callable[[], Mapping[CgroupName, int]] = dict
 
 
 def managed(host: Host, selectors: Sequence[str] = ()) -> Here:
@@ -44,10 +47,17 @@ def managed(host: Host, selectors: Sequence[str] = ()) -> Here:
     records = select(pod_records(kept.details, {}), selectors)
     names = _with_ancestors([CgroupName(record["cgroup"]) for record in records])
     specs = kept.details.plan.cgroups
+
+    def restarts() -> dict[CgroupName, int]:
+        known = statuses(host.objects())
+        by_key = {f"{one['namespace']}/{one['pod']}:{one['container']}": one["cgroup"] for one in records}
+        return {by_key[key]: status.restarts for key, status in known.items() if key in by_key}
+
     return Here(
         records,
         {name: host.path(name) if name else "" for name in names},
         {name: specs[name].files() for name in names if name in specs},
+        restarts,
     )
 
 

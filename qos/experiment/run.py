@@ -286,33 +286,28 @@ def restart(host: Host, selectors: Sequence[str], logs: Path) -> dict[str, int]:
         InputError: a selector names nothing here, or a container whose command is its image's.
         HostError: the kernel did not confirm, or a command cannot be started.
     """
-    from enforcer.command import command_of
     from enforcer.control import kill
-    from enforcer.launch import launch
-    from enforcer.logs import open_log
+    from qos.experiment.launch_pods import Containers
 
     host.require_processes()
-    details = host.kept().details
-    chosen = {record["cgroup"] for record in managed(host, selectors).pods}
+    kept = host.kept()
+    chosen = [record["cgroup"] for record in managed(host, selectors).pods]
     started: dict[str, int] = {}
-    for pod in details.pods:
-        for container in pod.containers:
-            if container.cgroup not in chosen:
-                continue
-            key = f"{pod.pod.namespace}/{pod.pod.name}"
-            command = command_of(pod.pod, container.container, container.oom_score_adj.value)
-            if command is None:
+    with Containers(host, kept, logs) as containers:
+        for cgroup in chosen:
+            if cgroup not in containers:
                 raise InputError(
                     "its command is its image's, which qos does not have",
-                    field="SELECTOR", value=f"{key}:{container.container.name}",
+                    field="SELECTOR", value=cgroup,
                     expected="a container with a command",
                 )  # fmt: skip
-            path = host.path(container.cgroup)
-            with host.alone(), open_log(logs, key, container.container.name) as log:
-                kill(host.fs, path)
-                child = launch(host.fs, path, command, stdout=log, stderr=log)
-            started[f"{key}:{container.container.name}"] = child.pid
-            child.close()
+            containers.hold(cgroup)
+        for cgroup in chosen:
+            with host.alone():
+                kill(host.fs, host.path(cgroup))
+                with containers.launch(cgroup, again=True) as child:
+                    started[containers.key(cgroup)] = child.pid
+            containers.flush()
     return started
 
 

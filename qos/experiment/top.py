@@ -34,6 +34,7 @@ class TopRow:
         io_pressure: share of the time in which a task waited for a disk.
         oom_kills: since the cgroup was made.
         tasks: processes and threads.
+        restarts: how often qos started it again; None: qos did not start it.
         frozen: whether it is frozen.
     """
 
@@ -53,6 +54,7 @@ class TopRow:
     oom_kills: float | None
     tasks: float | None
     frozen: bool
+    restarts: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The stable machine form."""
@@ -67,8 +69,9 @@ def top_rows(here: Here, samples: Samples) -> list[TopRow]:
         samples: readings of their cgroups and of those above.
     """
     seconds = float(samples.times[-1] - samples.times[0])
+    restarts = here.restarts()
     return [
-        _row(record, _Reader(samples, CgroupName(record["cgroup"]), seconds))
+        _row(record, _Reader(samples, CgroupName(record["cgroup"]), seconds), restarts)
         for record in here.pods
         if record["cgroup"] in samples.cgroups
     ]
@@ -112,7 +115,7 @@ class _Reader:
         return value if value == value else None  # noqa: PLR0124 — NaN: not there
 
 
-def _row(record: Mapping[str, Any], read: _Reader) -> TopRow:
+def _row(record: Mapping[str, Any], read: _Reader, restarts: Mapping[CgroupName, int]) -> TopRow:
     above = [read.of(name).throttled() for name in ancestors(read.cgroup)]
     return TopRow(
         name=pod_label(record),
@@ -131,6 +134,7 @@ def _row(record: Mapping[str, Any], read: _Reader) -> TopRow:
         oom_kills=read.last("memory_events_oom_kill"),
         tasks=read.last("pids_current"),
         frozen=read.last("cgroup_events_frozen") == 1.0,
+        restarts=restarts.get(read.cgroup),
     )
 
 
@@ -237,6 +241,11 @@ TOP_COLUMNS: Final[Mapping[str, TopColumn]] = {
         "OOM",
         lambda row: "-" if row.oom_kills is None else f"{row.oom_kills:.0f}",
         lambda row: _number(row.oom_kills),
+    ),
+    "restarts": TopColumn(
+        "RST",
+        lambda row: "-" if row.restarts is None else str(row.restarts),
+        lambda row: _number(row.restarts),
     ),
 }
 """By the word for --sort, in their order on screen."""

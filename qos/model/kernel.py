@@ -64,6 +64,9 @@ class Kernel(Protocol):
     def thaw(self, cgroup: CgroupName) -> None:
         """Undo :meth:`freeze`."""
 
+    def terminate(self, cgroup: CgroupName) -> None:
+        """Ask every task below ``cgroup`` to end (SIGTERM); it may take its time, or not listen."""
+
     def kill(self, cgroup: CgroupName) -> None:
         """Kill every task below ``cgroup`` (cgroup.kill)."""
 

@@ -143,10 +143,9 @@ class SimKernel:
             PlanError: no such cgroup, or it has children (the no-internal-process rule).
         """
         if cgroup not in self._plan.cgroups or cgroup not in self._plan.leaves():
-            children = cgroup in self._plan.cgroups
-            why = "has children, processes run in leaves only" if children else "is not there"
-            msg = f"cgroup {cgroup}: {why}"
-            raise PlanError(msg)
+            there = cgroup in self._plan.cgroups
+            why = "has children, processes run in leaves only" if there else "is not there"
+            raise PlanError(f"cgroup {cgroup}: {why}")
         starts = self._starts.get(cgroup, 0)
         self._starts[cgroup] = starts + 1
         self._end(cgroup)
@@ -221,6 +220,9 @@ class SimKernel:
         self._flows.freeze(cgroup, frozen=False)
         self._clock[engine.NEXT_MEMORY] = self.now_seconds
         self._tell("thawed", cgroup, "its tasks run again")
+
+    def terminate(self, cgroup: CgroupName) -> None:
+        """Nothing ends: a workload handles no SIGTERM, as many a container's PID 1 does not."""
 
     def kill(self, cgroup: CgroupName) -> None:
         """Kill every task below ``cgroup`` (cgroup.kill)."""

@@ -63,6 +63,16 @@ def test_an_evicted_pod_uses_nothing_more() -> None:
     assert ("evict", "node full") in {(event.kind, event.reason) for event in events}
 
 
+def test_grace_lies_between_the_eviction_and_the_kill() -> None:
+    """The event is the eviction's; a workload that does not listen runs until its grace is over."""
+    evict = Evict(CgroupName("kubepods/pod-b"), "node full", grace_seconds=2.0)
+    _, samples, events = _run(_Scripted(5.0, {1: evict}))
+    assert samples.column("cpu_stat_usage_usec", JOB)[-1] == pytest.approx(3.5e6)
+    told = {event.kind: event.time for event in events if event.cgroup == "kubepods/pod-b"}
+    assert told["evict"] == pytest.approx(5.0)
+    assert told["killed"] == pytest.approx(7.0)
+
+
 def test_a_write_changes_what_is_in_force() -> None:
     """After Write the new weight counts."""
     change = Change("set", CgroupName("kubepods/pod-a"), "cpu_weight", None, 300)

@@ -167,7 +167,7 @@ class TestTop:
         monkeypatch.setenv("COLUMNS", "80")
         lines = qos("top", "--sort", "memory").splitlines()
         assert max(map(len, lines)) <= 80
-        assert " ".join(lines[0].split()) == "NAME QOS CPU REQ/LIM THR-OWN ABOVE WAIT MEM REQ/LIM OOM"
+        assert " ".join(lines[0].split()) == "NAME QOS CPU REQ/LIM THR-OWN ABOVE WAIT MEM REQ/LIM OOM RST"
         assert "web:python3" in lines[1]
 
     def test_no_pod_and_no_column(self, qos: Qos) -> None:
