@@ -122,16 +122,19 @@ def test_a_restart_by_hand_is_not_undone_by_the_watch(host: Host, fs: CgroupFS, 
     with subprocess.Popen(
         [Path(sys.prefix) / "bin" / "qos", *argv], stdout=subprocess.PIPE, text=True
     ) as watching:
-        wait_until(lambda: _restarts(host) == 0, "the watch has written down that it runs", 120)
-        started = restart(host, ["web"], state / "logs")
-        assert watching.stdout is not None
-        seen = next(line for line in watching.stdout if " restart " in line)
-        assert seen.endswith("killed and started again by somebody else\n")
-        assert fs.procs(cgroup) == (started["default/web:app"],)
-        assert _restarts(host) == 1
-        fs.write(cgroup, "cgroup.kill", "1")
-        wait_until(lambda: _restarts(host) == 2, "it is back", 120)
-        watching.send_signal(signal.SIGINT)
-        assert watching.wait(60) == 0
+        try:
+            wait_until(lambda: _restarts(host) == 0, "the watch has written down that it runs", 120)
+            started = restart(host, ["web"], state / "logs")
+            assert watching.stdout is not None
+            seen = next(line for line in watching.stdout if " restart " in line)
+            assert seen.endswith("killed and started again by somebody else\n")
+            assert fs.procs(cgroup) == (started["default/web:app"],)
+            assert _restarts(host) == 1
+            fs.write(cgroup, "cgroup.kill", "1")
+            wait_until(lambda: _restarts(host) == 2, "it is back", 120)
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(60) == 0
+        finally:
+            watching.kill()  # leaving the block waits for its end, also after a failure
     assert fs.is_populated(cgroup), "what was started goes on"
     assert _listed(host)["default/web"].containers["app"].exit_code == 255, "nobody told how the second ended"
