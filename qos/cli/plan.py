@@ -6,10 +6,12 @@ import json
 import sys
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qos.cli.plan_fit import Asked, fit
 from qos.cli.plan_limits import limits
 from qos.cli.plan_recommend import recommend
 
@@ -22,6 +24,8 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
 
 
 Files = Annotated[
@@ -32,9 +36,10 @@ Files = Annotated[
     ),
 ]  # fmt: skip
 NodeFiles = Annotated[
-    list[str] | None, typer.Option("--node", metavar="FILE", help="A v1 Node: the class of node.")
+    list[str] | None,
+    typer.Option("--node", metavar="FILE", help="A v1 Node: a class of node; repeat to choose."),
 ]
-Count = Annotated[int, typer.Option(help="Nodes of that class there are.", min=1, max=100_000)]
+Count = Annotated[int, typer.Option(help="Nodes of the first class there are.", min=1, max=100_000)]
 Spare = Annotated[int, typer.Option(help="Nodes that may be lost.", min=0, max=100_000)]
 Slo = Annotated[
     list[str] | None,
@@ -65,6 +70,32 @@ Load = Annotated[
     typer.Option(metavar="PERCENT", help="With --openb-*: resample pods to this GPU load.", min=1, max=1000),
 ]
 Seed = Annotated[int, typer.Option(help="With --openb-*: of all that is random.", min=0)]
+GrowthRate = Annotated[
+    str,
+    typer.Option("--growth", metavar="RATE", help="3%/month: when does it run out? Also day, week, year."),
+]
+Horizon = Annotated[int, typer.Option(help="With --growth: so many months (weeks …) are looked at.", min=1)]
+Start = Annotated[str, typer.Option("--from", metavar="DATE", help="With --growth: from this day; today.")]
+LoseWhat = Annotated[
+    str, typer.Option("--lose", metavar="node|zone", help="Does everything find a place if one is lost?")
+]
+Zones = Annotated[int, typer.Option(help="The nodes lie in so many zones, in turn.", min=0, max=100)]
+Isolate = Annotated[
+    str,
+    typer.Option(
+        metavar="OVERHEAD", help="What does a VM a pod cost? cpu=250m,memory=160Mi, or a RuntimeClass of -f."
+    ),
+]
+PriceText = Annotated[
+    str, typer.Option("--price", metavar="cpu=N,memory=N", help="An hour of a CPU and of a GiB.")
+]
+NodePrices = Annotated[
+    list[str] | None, typer.Option("--node-price", metavar="NAME=N", help="An hour of a class; repeat.")
+]
+Sensitivity = Annotated[bool, typer.Option("--sensitivity", help="What other requests and counts would do.")]
+PagePath = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="All of it as a page, sensitivity too.")
+]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print.")]
 
 plan_app = typer.Typer(rich_markup_mode=None)
@@ -93,6 +124,16 @@ def plan(
     scoring: ScoringName = "least-allocated",
     load: Load = None,
     seed: Seed = 0,
+    growth: GrowthRate = "",
+    horizon: Horizon = 12,
+    start: Start = "",
+    lose: LoseWhat = "",
+    zones: Zones = 0,
+    isolate: Isolate = "",
+    price: PriceText = "",
+    node_price: NodePrices = None,
+    sensitivity: Sensitivity = False,
+    report: PagePath = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say how many copies of each pod fit, what is full first, and how many nodes all need.
@@ -108,11 +149,15 @@ def plan(
     if openb_nodes and openb_pods and not filename and not node:
         _openb(openb_nodes, openb_pods, scoring, seed, load, output)
     _refuse_nothing(bool(openb_nodes or openb_pods), bool(filename or scenario))
-    read = _read(filename, node, count, scenario)
+    read = _read(filename, node, (count, zones), scenario)
     if slo:
         options = (policy, seeds, confidence, tuple(copies_of or ()), beyond_requests, most, workers)
         _slo(read, slo, options, output)
-    _fit(read, spare, scoring, output)
+    asked = Asked(
+        spare, scoring, growth, horizon, start, lose, zones, isolate, price, tuple(node_price or ()),
+        sensitivity or report is not None, report,
+    )  # fmt: skip
+    fit(read, asked, output)
 
 
 def _refuse_nothing(openb: bool, something: bool) -> None:
@@ -124,10 +169,16 @@ def _refuse_nothing(openb: bool, something: bool) -> None:
         )
 
 
-def _read(filename: list[str] | None, node: list[str] | None, count: int, scenario: str | None) -> PlanInput:
+def _read(
+    filename: list[str] | None, node: list[str] | None, nodes: tuple[int, int], scenario: str | None
+) -> PlanInput:
     from qos.experiment.plan_load import load_plan
 
-    return load_plan(filename or [], node or [], count=count, scenario=scenario or "", stdin=sys.stdin.buffer)
+    count, zones = nodes
+    stdin = sys.stdin.buffer
+    return load_plan(
+        filename or [], node or [], count=count, scenario=scenario or "", stdin=stdin, zones=zones
+    )
 
 
 def _openb(nodes: str, pods: str, scoring: str, seed: int, load: int | None, output: Output) -> None:
@@ -137,16 +188,6 @@ def _openb(nodes: str, pods: str, scoring: str, seed: int, load: int | None, out
     fleet = plan_openb(nodes, pods, scoring=scoring, seed=seed, load=load)
     print(json.dumps(asdict(fleet), indent=2) if output is Output.JSON else fleet_text(fleet))
     raise typer.Exit(0 if fleet.placed == fleet.pods else 1)
-
-
-def _fit(read: PlanInput, spare: int, scoring: str, output: Output) -> None:
-    from qos.cli.plan_text import plan_text
-    from qos.experiment.plan import plan_capacity
-    from qos.experiment.plan_openb import scoring_named
-
-    answer = plan_capacity(read.cluster(), spare=spare, scoring=scoring_named(scoring))
-    print(json.dumps(asdict(answer), indent=2) if output is Output.JSON else plan_text(answer))
-    raise typer.Exit(0 if answer.all_fit else 1)
 
 
 def _slo(

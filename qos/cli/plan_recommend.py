@@ -16,7 +16,6 @@ from qos.cli.table import text_table, wrapped
 
 if TYPE_CHECKING:
     from qos.capacity.patches import Target
-    from qos.capacity.price import Price
     from qos.capacity.recommend import Resources
     from qos.experiment.plan_recommend import Recommendation
     from qos.scenario.manifest import Manifests
@@ -101,13 +100,14 @@ def recommend(
     Example: qos plan recommend --cpu cpu.json --memory memory.json -f deploy/ -o patch
     """
     from qos.capacity.recommend import Objectives
+    from qos.cli.plan_common import price_of
     from qos.experiment.plan_recommend import Sources, named_by, read_usage
     from qos.experiment.plan_recommend import recommend as run
     from qos.scenario.usage import Columns
 
     columns = Columns(time_column, cpu_column, memory_column)
     sources = Sources(tuple(usage or ()), tuple(cpu or ()), tuple(memory or ()), columns, _target(of))
-    objectives, costs, part = Objectives(_part(late, "--late")), _price(price), _part(fitted, "--fitted")
+    objectives, costs, part = Objectives(_part(late, "--late")), price_of(price), _part(fitted, "--fitted")
     measured = read_usage(sources)
     now: dict[Target, Resources] = {}
     if filename:
@@ -230,15 +230,3 @@ def _part(text: str, field: str) -> float:
     if not 0 < value < 1:
         raise InputError("is no part", field=field, value=text, expected="more than 0% and less than 100%")
     return value
-
-
-def _price(text: str) -> Price:
-    from qos.capacity.price import parse_price
-    from qos.errors import InputError
-
-    try:
-        return parse_price(text)
-    except ValueError as error:
-        raise InputError(
-            str(error), field="--price", value=text, expected="cpu=0.03,memory=0.004 (an hour)"
-        ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qos.cli.table import text_table, wrapped
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from qos.capacity.objective import Judged, Objective
     from qos.experiment.plan import CapacityPlan, SpecFit
     from qos.experiment.plan_openb import FleetPlan
+    from qos.experiment.plan_report import Section
     from qos.experiment.plan_slo import SloPlan
 
 MIB = 1 << 20
@@ -27,15 +29,23 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing if number == 1 else many}"
 
 
-def plan_text(answer: CapacityPlan) -> str:
-    """How many fit and how many nodes are needed."""
-    sentences = [*_needed(answer), _placed(answer), *_set(answer)]
-    sentences += [_spec(answer, spec) for spec in answer.specs]
+def plan_sentences(answer: CapacityPlan) -> list[str]:
+    """How many fit and how many nodes are needed, in sentences."""
+    return [
+        *_needed(answer), _placed(answer), *_set(answer), *(_spec(answer, spec) for spec in answer.specs),
+    ]  # fmt: skip
+
+
+def plan_text(answer: CapacityPlan, more: Sequence[str] = (), tables: Sequence[Section] = ()) -> str:
+    """How many fit and how many nodes are needed, then what else was asked."""
     table = text_table(
         ["RESOURCE", "ALLOCATABLE", *(each.upper() for each in answer.requested), "FREE"],
         resource_rows(answer),
     )
-    return f"{wrapped(sentences)}\n\n{table}{_pools(answer)}"
+    first, *rest = plan_sentences(answer)
+    parts = [f"{wrapped([first, *more, *rest])}\n\n{table}{_pools(answer)}"]
+    parts += [f"{each.title}\n{text_table(each.headers, each.rows)}" for each in tables]
+    return "\n\n".join(parts)
 
 
 def resource_rows(answer: CapacityPlan) -> list[list[str]]:

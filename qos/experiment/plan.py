@@ -120,7 +120,7 @@ def plan_capacity(cluster: Cluster, *, spare: int = 0, scoring: Scoring = "least
     packed = placement.placed
     one_class = len(cluster.fleet.class_names) == 1 and bool(cluster.allowed.all(axis=1).any())
     if packed < len(kinds) and one_class and not spreads(cluster):
-        packed = max(packed, _packed(cluster, kinds))
+        packed = max(packed, packed_of(cluster, kinds))
     specs = tuple(
         _spec_fit(cluster, kind) for kind, spec in enumerate(cluster.specs)
         if spec.replicas or spec.every_node or not spec.pod.spec.node_name
@@ -128,7 +128,7 @@ def plan_capacity(cluster: Cluster, *, spare: int = 0, scoring: Scoring = "least
     return CapacityPlan(
         node=cluster.nodes[0].name if len(cluster.nodes) == 1 else _class_name(cluster),
         count=len(cluster.nodes), spare=spare, resources=cluster.fleet.resources, specs=specs,
-        set=set_fit(cluster, scoring, placement), needed=_needed(cluster) if one_class else None,
+        set=set_fit(cluster, scoring, placement), needed=needed_of(cluster) if one_class else None,
         wanted=len(kinds), placed=placement.placed, packed=packed,
         unplaced=unplaced_by_reason(cluster.fleet, placement), lying=len(cluster.lying),
         allocatable=tuple(cluster.fleet.allocatable.sum(axis=0).tolist()),
@@ -177,7 +177,7 @@ def set_fit(cluster: Cluster, scoring: Scoring = "least-allocated", first: Place
     return SetFit(known + index // len(one), False, binding, cluster.specs[int(many[index])].name)
 
 
-def _packed(cluster: Cluster, kinds: Integers) -> int:
+def packed_of(cluster: Cluster, kinds: Integers) -> int:
     """How many lie when the largest go first, each on the fullest node that fits; DaemonSets were first."""
     may = np.array([bool(cluster.may_lie(int(kind)).all()) for kind in range(len(cluster.specs))])
     if cluster.lying and not all(cluster.specs[kind].every_node for kind, _ in cluster.lying):
@@ -189,7 +189,7 @@ def _packed(cluster: Cluster, kinds: Integers) -> int:
     return packed_largest_first(cluster.table[kinds[may[kinds]]], fleet).placed
 
 
-def _needed(cluster: Cluster) -> NodesNeeded | None:
+def needed_of(cluster: Cluster) -> NodesNeeded | None:
     """Nodes of the one class for all, DaemonSets on each; None where something does not fit it."""
     if any(not cluster.specs[kind].every_node for kind, _ in cluster.lying):
         return None

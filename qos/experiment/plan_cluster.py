@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +28,7 @@ PODS: Final = "pods"
 MOST_PODS: Final = 1_000_000
 MOST_AMOUNT: Final = 2**56
 """Larger amounts could pass 64 bits in the scheduler's scores: 64 PiB of memory."""
+_OF_A_NODE: Final = frozenset({"DaemonSet", "Node"})
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 POOL_LABELS: Final = (
     "cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup", "karpenter.sh/nodepool", "agentpool",
@@ -51,6 +52,12 @@ class Spec:
     replicas: int
     every_node: bool
     qos_class: str
+
+    @property
+    def stays(self) -> bool:
+        """Whether it belongs to its node: a DaemonSet's pod, or a static one; it neither moves nor grows."""
+        owners = {each.kind for each in self.pod.metadata.owner_references}
+        return self.every_node or bool(owners & _OF_A_NODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,23 @@ def cluster_of(manifests: Manifests, nodes: Sequence[Node], *, on_nodes: bool = 
     return Cluster(tuple(nodes), fleet, specs, table, allowed_class, allowed, selected, tuple(lying))
 
 
+def unbound(cluster: Cluster) -> Cluster:
+    """The cluster in which pods that lie somewhere may come again elsewhere: their nodeName is forgotten."""
+    lies = {kind for kind, _ in cluster.lying if not cluster.specs[kind].stays}
+    if not any(cluster.specs[kind].pod.spec.node_name for kind in lies):
+        return cluster
+
+    def freed(kind: int, spec: Spec) -> Spec:
+        if kind not in lies or not spec.pod.spec.node_name:
+            return spec
+        api = spec.pod.spec.model_copy(update={"node_name": ""})
+        return replace(spec, pod=spec.pod.model_copy(update={"spec": api}))
+
+    specs = tuple(freed(kind, spec) for kind, spec in enumerate(cluster.specs))
+    allowed_class, allowed, selected = _allowed(specs, cluster.nodes)
+    return replace(cluster, specs=specs, allowed_class=allowed_class, allowed=allowed, selected=selected)
+
+
 def numbered(node: Node, count: int) -> tuple[Node, ...]:
     """``count`` nodes like one, with names of their own."""
     if count == 1:
@@ -175,6 +199,18 @@ def numbered(node: Node, count: int) -> tuple[Node, ...]:
         )
         for number in range(count)
     )
+
+
+def zoned(nodes: tuple[Node, ...], zones: int) -> tuple[Node, ...]:
+    """Nodes spread over zones of their own, in turn."""
+    if not zones:
+        return nodes
+    return tuple(_in_zone(node, f"zone-{number % zones + 1}") for number, node in enumerate(nodes))
+
+
+def _in_zone(node: Node, zone: str) -> Node:
+    labels = {**node.metadata.labels, ZONE_LABEL: zone}
+    return node.model_copy(update={"metadata": node.metadata.model_copy(update={"labels": labels})})
 
 
 def pool_of(node: Node) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from qos.errors import InputError
-from qos.experiment.plan_cluster import Cluster, cluster_of, numbered
+from qos.experiment.plan_cluster import Cluster, cluster_of, numbered, zoned
 from qos.model.node import Node
 from qos.scenario.manifest import Manifests, read_manifests
 from qos.scenario.nodes import check_capacity, read_node
@@ -40,6 +40,7 @@ def load_plan(
     count: int = 1,
     scenario: str = "",
     stdin: BinaryIO | None = None,
+    zones: int = 0,
 ) -> PlanInput:
     """Read the input of a plan.
 
@@ -49,6 +50,7 @@ def load_plan(
         count: nodes of the first class.
         scenario: file of a Scenario; pods and nodes that are not given otherwise are its own.
         stdin: read for ``-``.
+        zones: the nodes lie in so many zones, in turn; 0: as their labels say.
 
     Raises:
         InputError: something is wrong, or there are no pods or no nodes; InputErrors where several are wrong.
@@ -66,7 +68,7 @@ def load_plan(
     if not manifests.pods:
         raise InputError("there are no pods to plan", expected="-f FILE with pods, or --scenario FILE")
     classes = tuple(read_node(file) for file in node_files)
-    nodes = _nodes(classes, manifests if nodes else None, own_nodes, count)
+    nodes = zoned(_nodes(classes, manifests if nodes else None, own_nodes, count), zones)
     return PlanInput(manifests, nodes, classes or nodes[:1], scenario)
 
 

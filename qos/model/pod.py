@@ -37,6 +37,13 @@ class ResourceRequirements(ApiObject):
 _NO_RESOURCES: Final = ResourceRequirements()
 
 
+class OwnerReference(ApiObject):
+    """What a live object was made by."""
+
+    kind: str = ""
+    name: str = ""
+
+
 class ObjectMeta(ApiObject):
     """``metadata:``."""
 
@@ -46,11 +53,17 @@ class ObjectMeta(ApiObject):
     uid: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
+    owner_references: tuple[OwnerReference, ...] = ()
 
     @field_validator("labels", "annotations", mode="before")
     @classmethod
     def _null_is_empty(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @field_validator("owner_references", mode="before")
+    @classmethod
+    def _null_is_nobody(cls, value: Any) -> Any:
+        return () if value is None else value
 
 
 class Capabilities(ApiObject):

@@ -60,7 +60,12 @@ def write_answer(page: AnswerPage, path: Path) -> None:
 
 def series_keys(names: Sequence[str]) -> tuple[Key, ...]:
     """The legend of bars or curves, in the order of their colours."""
-    return tuple(Key(name, "box", theme.policy_colour(index)) for index, name in enumerate(names))
+    return tuple(Key(name, "box", _colour(index, name)) for index, name in enumerate(names))
+
+
+def _colour(index: int, name: str) -> str:
+    """That of a QOSClass where the series is one, else by its place."""
+    return theme.CLASS_COLOUR.get(name) or theme.policy_colour(index)
 
 
 def bars(
@@ -78,7 +83,7 @@ def bars(
         series: (name, a value a row; None or infinite is told as such and not drawn).
         axis: the quantity and its unit.
         words: a value as text.
-        stacked: bars of a row end to end instead of one below the other.
+        stacked: parts of 100 end to end instead of bars one below the other.
     """
     shown = [label(name) for name in rows]
     traces = []
@@ -91,7 +96,7 @@ def bars(
             {
                 "type": "bar", "orientation": "h", "name": label(name), "y": shown, "x": drawn, "text": told,
                 "textposition": "none" if stacked else "outside", "cliponaxis": False,
-                "marker": {"color": theme.policy_colour(index)},
+                "marker": {"color": _colour(index, name)},
                 "textfont": {"size": 11, "color": theme.INK},
                 "hovertemplate": f"%{{y}}, {label(name)}: %{{text}}<extra></extra>",
             }
@@ -102,7 +107,7 @@ def bars(
         90 + len(rows) * (each * _BAR_HEIGHT + _GAP_HEIGHT),
         barmode="stack" if stacked else "group",
         bargap=0.25,
-        xaxis=theme.axis(axis, rangemode="tozero", **({} if stacked else {"range": [0, most * 1.25 or 1]})),
+        xaxis=theme.axis(axis, rangemode="tozero", range=[0, 100 if stacked else most * 1.25 or 1]),
         yaxis=theme.axis("", autorange="reversed", type="category"),
     )
     return {"data": traces, "layout": layout}
@@ -116,7 +121,7 @@ def curve(
     limit: tuple[str, float] | None = None,
     mark: tuple[float | str, str] | None = None,
 ) -> dict[str, Any]:
-    """Curves over time with a limit across and a moment marked.
+    """Curves over time, each value until the next, with a limit across and a moment marked.
 
     Args:
         times: of the values; ISO dates or numbers.
@@ -131,7 +136,7 @@ def curve(
         traces.append(
             {
                 "type": "scatter", "mode": "lines", "name": label(name), "x": list(times), "y": list(values),
-                "line": {"color": colour, "width": 2, "dash": dash},
+                "line": {"color": colour, "width": 2, "dash": dash, "shape": "hv"},
                 "hovertemplate": f"%{{x}}, {label(name)}: %{{y:.4~g}}<extra></extra>",
             }
         )  # fmt: skip
