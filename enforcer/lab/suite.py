@@ -57,7 +57,7 @@ QUICK: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "test_enforced_control.py::TestIoMax",
             "test_enforced_control.py::TestIoWeight",
             "test_kernel_observe.py::TestSampler",
-            "test_apply_vectors.py::test_every_golden_pod_is_enforced_to_the_file",
+            "test_apply_vectors.py::test_every_golden_pod_is_enforced_to_the_file[0]",
         ),
     }
 )
