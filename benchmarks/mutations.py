@@ -25,7 +25,7 @@ from qos.experiment.check import CheckOptions, judge
 from qos.experiment.policies import policy_named
 from qos.experiment.simulate import load
 from qos.policy.registry import plan_node
-from qos.scenario.document import PolicyDocument
+from qos.scenario.document import PolicyDocument, PolicySpec
 from qos.scenario.load import parse_documents
 from qos.scenario.scenario import Scenario, SourcedPolicy
 from qos.scenario.validation import validate
@@ -42,23 +42,29 @@ def _rule(level: str, qos_class: str | None = None, **change: dict[str, Any]) ->
     rule = {"level": level} | ({"qosClass": qos_class} if qos_class else {}) | change
 
     def put_in(scenario: Scenario) -> Scenario:
-        documents = []
-        for name in scenario.policies:
-            text = json.dumps(
-                {
-                    "apiVersion": "qos.dev/v1alpha1",
-                    "kind": "QoSPolicy",
-                    "metadata": {"name": name},
-                    "spec": {"base": name, "rules": [rule]},
-                }
-            )
-            (place,) = parse_documents(text.encode(), "fault.json")
-            if isinstance(place, InputError):
-                raise place
-            documents.append(SourcedPolicy(validate(PolicyDocument, place.data, place), place))
-        return replace(scenario, policy_documents=tuple(documents))
+        own = {each.name: each.document.spec for each in scenario.policy_documents}
+        return replace(
+            scenario,
+            policy_documents=tuple(_with_rule(name, own.get(name), rule) for name in scenario.policies),
+        )
 
     return put_in
+
+
+def _with_rule(name: str, own: PolicySpec | None, rule: dict[str, Any]) -> SourcedPolicy:
+    """A policy of this name that is the shipped one, or the scenario's own, and one rule more."""
+    spec = own.model_dump(mode="json", by_alias=True, exclude_unset=True) if own else {"base": name}
+    spec["rules"] = [*spec.get("rules", []), rule]
+    document = {
+        "apiVersion": "qos.dev/v1alpha1",
+        "kind": "QoSPolicy",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+    (place,) = parse_documents(json.dumps(document).encode(), "fault.json")
+    if isinstance(place, InputError):
+        raise place
+    return SourcedPolicy(validate(PolicyDocument, place.data, place), place)
 
 
 def _factor(level: str, file: str, factor: float, qos_class: str | None = None) -> Fault:
@@ -160,12 +166,12 @@ def try_fault(fault: str) -> tuple[str, str, str]:
     verdict = ("no change", "")
     for path in SCENARIOS:
         right = load(path)
+        wrong = FAULTS[fault](right)
         try:
-            wrong = FAULTS[fault](right)
             if _files(right) == _files(wrong) and right.nodes == wrong.nodes:
                 continue
             outcomes = judge(wrong, CheckOptions(baseline=BASELINE, workers=1))
-        except (InputError, PlanError) as error:
+        except PlanError as error:
             return fault, "refused", f"{right.name}: {error}"
         failed = sorted((one for one in outcomes if one.failed), key=lambda one: one.rule != "expect")
         if failed:

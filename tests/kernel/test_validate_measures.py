@@ -51,7 +51,7 @@ def test_a_quota_is_measured(tmp_path: Path) -> None:
 
 def test_an_oom_kill_is_measured_with_its_time(tmp_path: Path) -> None:
     """A container that grows by 16 MiB a second from 32 MiB is killed at 96 MiB, near the fourth second."""
-    found = _measured("growth-into-max-96mi", tmp_path)
+    found = _measured("growth-into-max-96mi-at-16mi", tmp_path)
     assert found["oom_killed", "leaf"] == 1.0
     assert found["oom_seconds", "leaf"] == pytest.approx(4.0, abs=0.6)
     assert found["memory_peak", "leaf"] == 96 * 2**20
