@@ -37,7 +37,9 @@ fidelity: $(STAMP)  ## the simulator against a real kernel: the whole suite, res
 	$(BIN)/python benchmarks/fidelity_grid.py run --kernel qemu --only 'two-cpus-*'
 	$(BIN)/python benchmarks/fidelity_grid.py table
 
-bench: $(STAMP)  ## benchmarks, side by side; run on a quiet machine
+bench: $(STAMP)  ## benchmarks, side by side; run on a quiet machine (SimGrid: apt-get install libsimgrid-dev)
+	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/explain.py
 

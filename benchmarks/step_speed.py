@@ -29,11 +29,11 @@ SIZES = {
 }
 
 
-def machines(nodes: int, pods: int, **files: str) -> list[Machine]:
-    """The workload of step_loop.c: three classes, on/off times U(0, 2) CPUs, utilisation 0.9."""
+def machines(nodes: int, pods: int, *, flat: bool = False, **files: str) -> list[Machine]:
+    """The workload of step_loop.c: three classes or none, on/off times U(0, 2) CPUs, utilisation 0.9."""
     on_off = Workload.model_validate({"cpu": {"shape": "random", "high": 2, "onFor": "10s", "offFor": "10s"}})
     cpus = int(pods * 0.5 / 0.9 + 0.5)
-    third = pods // 3
+    third = pods if flat else pods // 3
     made = []
     for node in range(nodes):
         specs = {
@@ -51,9 +51,11 @@ def machines(nodes: int, pods: int, **files: str) -> list[Machine]:
     return made
 
 
-def ours(nodes: int, pods: int, steps: int, threads: int, file: str = "-") -> tuple[float, float]:
+def ours(
+    nodes: int, pods: int, steps: int, threads: int, file: str = "-", *, flat: bool = False
+) -> tuple[float, float]:
     """Wall seconds of the run, and the sum of all use; the curve is written to ``file``."""
-    fleet = Fleet(machines(nodes, pods), steps=steps, seed=SEED)
+    fleet = Fleet(machines(nodes, pods, flat=flat), steps=steps, seed=SEED)
     Fleet(machines(1, 3), steps=1).run(curves=True)
     began = time.perf_counter()
     curves = fleet.run(curves=True, threads=threads)
