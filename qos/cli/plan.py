@@ -136,37 +136,24 @@ def plan(
     report: PagePath = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Say how many copies of each pod fit, what is full first, and how many nodes all need.
-
-    With --slo, also how many copies hold the objectives, found by simulation.
+    """Say how many copies of each pod fit, what is full first, how many nodes all need, when it runs out.
 
     Exit code 0 when all pods fit (--slo: when one copy holds), 1 when they do not, 2 for bad input.
-
     Example: qos plan -f deploy/ --node node.yaml --count 3 --spare 1
     """
     if context.invoked_subcommand:
         return
-    if openb_nodes and openb_pods and not filename and not node:
+    if openb_nodes or openb_pods or not (filename or scenario):
         _openb(openb_nodes, openb_pods, scoring, seed, load, output)
-    _refuse_nothing(bool(openb_nodes or openb_pods), bool(filename or scenario))
     read = _read(filename, node, (count, zones), scenario)
     if slo:
-        options = (policy, seeds, confidence, tuple(copies_of or ()), beyond_requests, most, workers)
-        _slo(read, slo, options, output)
+        only = tuple(copies_of or ())
+        _slo(read, slo, (policy, seeds, confidence, only, beyond_requests, most, workers), output)
     asked = Asked(
         spare, scoring, growth, horizon, start, lose, zones, isolate, price, tuple(node_price or ()),
         sensitivity or report is not None, report,
     )  # fmt: skip
     fit(read, asked, output)
-
-
-def _refuse_nothing(openb: bool, something: bool) -> None:
-    from qos.errors import InputError
-
-    if openb or not something:
-        raise InputError(
-            "nothing to plan", expected="-f FILE --node FILE, or --openb-nodes FILE --openb-pods FILE"
-        )
 
 
 def _read(
@@ -181,10 +168,17 @@ def _read(
     )
 
 
-def _openb(nodes: str, pods: str, scoring: str, seed: int, load: int | None, output: Output) -> None:
+def _openb(
+    nodes: str | None, pods: str | None, scoring: str, seed: int, load: int | None, output: Output
+) -> None:
     from qos.cli.plan_text import fleet_text
+    from qos.errors import InputError
     from qos.experiment.plan_openb import plan_openb
 
+    if not (nodes and pods):
+        raise InputError(
+            "nothing to plan", expected="-f FILE --node FILE, or --openb-nodes FILE --openb-pods FILE"
+        )
     fleet = plan_openb(nodes, pods, scoring=scoring, seed=seed, load=load)
     print(json.dumps(asdict(fleet), indent=2) if output is Output.JSON else fleet_text(fleet))
     raise typer.Exit(0 if fleet.placed == fleet.pods else 1)

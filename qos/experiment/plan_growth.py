@@ -169,16 +169,16 @@ def grown_by(cluster: Cluster, factor: float) -> Cluster:
 
 
 def apportioned(counts: Sequence[int], factor: float) -> list[int]:
-    """``factor`` times as many in all, rounded up; those who are nearest to a further one get it.
+    """``factor`` times as many in all, to the nearest; those who are nearest to a further one get it.
 
     Rounding each up would double everybody who is alone.
 
     >>> apportioned([1, 1, 10], 1.1)
-    [1, 2, 11]
+    [1, 1, 11]
     """
     exact = [count * factor for count in counts]
     found = [math.floor(each + 1e-9) for each in exact]
-    left = math.ceil(sum(exact) - 1e-9) - sum(found)
+    left = math.floor(sum(exact) + 0.5) - sum(found)
     nearest = sorted(range(len(counts)), key=lambda index: (found[index] - exact[index], -index))
     for index in nearest[:left]:
         found[index] += 1
