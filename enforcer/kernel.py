@@ -16,7 +16,7 @@ from enforcer.announce import Announcer, leaves_below
 from enforcer.apply import Enforcer
 from enforcer.cgroupfs import CgroupFS
 from enforcer.drift import Difference, Spell
-from enforcer.observe import Happening, Sampler, Watch
+from enforcer.observe import Beside, Happening, Sampler, Watch
 from enforcer.reconcile import Reconciler
 from enforcer.work import Starter
 from enforcer.works import Works
@@ -42,6 +42,7 @@ class HostKernel:
         begin_on_seconds: time begins at a multiple of this on CLOCK_MONOTONIC, where Linux up to 6.3 ends the
             periods of cpu.max, and a reading is taken then; 0: at once, without.
         leave_running: what this kernel started goes on when it is closed.
+        beside: more columns of a cgroup than its files tell; see :class:`enforcer.observe.Sampler`.
 
     Raises:
         HostError: the host refuses the plan.
@@ -61,6 +62,7 @@ class HostKernel:
         repair_interval_seconds: float | None = None,
         begin_on_seconds: float = 0.0,
         leave_running: bool = False,
+        beside: Beside | None = None,
     ) -> None:
         self._fs = fs
         self._enforcer = enforcer
@@ -79,7 +81,7 @@ class HostKernel:
         self._events: list[Event] = []
         enforcer.apply(plan, prune=True)
         paths = self._paths()
-        self._sampler = Sampler(fs, paths, clock=lambda: self.now_seconds)
+        self._sampler = Sampler(fs, paths, clock=lambda: self.now_seconds, beside=beside)
         self._watch = Watch(fs, {leaf: paths[leaf] for leaf in plan.leaves()})
         self._announcer = Announcer(fs, paths)
 

@@ -14,7 +14,7 @@ import fcntl
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,8 @@ from enforcer.cgroup_text import parse_flat_keyed
 from enforcer.cgroupfs import CgroupFS
 from enforcer.launch import Child, Command, launch
 from enforcer.load_cpu import RECORD, clock_step
-from enforcer.load_shapes import other_shapes
+from enforcer.load_peer import Peer
+from enforcer.load_shapes import Shapes, other_shapes
 from enforcer.procfs import ProcFS
 from qos.errors import HostError
 from qos.model.workload import Workload
@@ -39,6 +40,7 @@ Kind = Literal["spin", "work", "requests", "batch"]
 AHEAD_SECONDS: Final = 120.0
 """How far before its time work lies in the queue."""
 
+_OURS: Final = ("queue", "results", "ready", "go")
 _THEIRS: Final = ("queue_read", "results", "ready_write", "go_read")
 _BATCH_PIECES: Final = 200
 _BATCH_PIECE_SECONDS: Final = 0.01
@@ -96,14 +98,16 @@ class LoadProcess:
         fds: dict[str, int],
         processes: int,
         transfers: int = 0,
+        peers: Sequence[Peer] = (),
     ) -> None:
         self._fs = fs
         self._cgroup = cgroup
         self.child = child
         self._cpu = cpu
-        self._fds = fds
+        self._fds = {name: fds[name] for name in _OURS}
         self._processes = processes
         self._transfers = transfers
+        self._peers = peers
         self._start: float | None = None
         self._written = 0
         self._read = 0
@@ -149,6 +153,8 @@ class LoadProcess:
         """
         self._start = time.monotonic() if start is None else start
         self.feed_until(AHEAD_SECONDS)
+        for peer in self._peers:
+            peer.go(self._start)
         current = self._fs.read_or_none(self._cgroup, "memory.current")
         stat = self._fs.read_or_none(self._cgroup, "cpu.stat")
         usage = parse_flat_keyed(stat).get("usage_usec", 0) if stat else 0
@@ -211,6 +217,8 @@ class LoadProcess:
         """Release all descriptors; the processes go on (kill the cgroup to end them)."""
         for fd in self._fds.values():
             os.close(fd)
+        for peer in self._peers:
+            peer.close()
         self._fds = {}
         self.child.close()
 
@@ -242,6 +250,8 @@ def start_load(
     oom_score_adj: int | None = None,
     scratch: Path | None = None,
     peer: tuple[str, int] | None = None,
+    peers: Sequence[Peer] = (),
+    joined: Mapping[str, int] | None = None,
     stderr: int = 2,
     proc: ProcFS | None = None,
 ) -> LoadProcess:
@@ -254,7 +264,9 @@ def start_load(
         cpu: its CPU shape, ready to be carried out; None where it has none.
         oom_score_adj: of every process.
         scratch: directory on the disk that page cache and disk shapes are about.
-        peer: host and port that network traffic is sent to, or received at.
+        peer: host and port that network traffic is sent to; it is received at the next port.
+        peers: told the start too, and closed with the load.
+        joined: name → descriptor of namespaces to be in, as the pod's ``net``.
         stderr: descriptor for complaints.
         proc: where /proc is.
 
@@ -265,23 +277,27 @@ def start_load(
     with ExitStack() as undo:
         passed = other_shapes(workload, scratch, peer, undo)
         fds = _descriptors(undo, proc or ProcFS())
-        spec: dict[str, Any] = {"others": passed.shapes, "clock_step": clock_step(), "cpu": _cpu_spec(cpu)}
-        spec |= {name: fds[name] for name in _THEIRS}
-        spec["kept"] = [*(fds[name] for name in _THEIRS), *passed.fds]
+        spec = _spec(fds, passed, cpu)
         command = Command(
             ("load",),
             new_namespaces=frozenset({"pid"} if os.geteuid() == 0 else {"pid", "user"}),
+            joined=joined or {},
             oom_score_adj=oom_score_adj,
             body=lambda: load_child.run(spec),
         )
         child = launch(fs, cgroup, command, stdout=stderr, stderr=stderr, proc=proc)
-        ours = {name: fds[name] for name in ("queue", "results", "ready", "go")}
-        for fd in (fds["ready_write"], fds["go_read"], fds["queue_read"], *passed.fds):
+        for fd in {*spec["kept"]} - {fds["results"]}:  # the child has them
             os.close(fd)
         undo.pop_all()
     processes = 1 + len(passed.shapes) + (cpu.threads if cpu else 0)
-    transfers = sum(shape.get("total") is not None for _, shape in passed.shapes)
-    return LoadProcess(fs, cgroup, child, cpu, ours, processes, transfers)
+    return LoadProcess(fs, cgroup, child, cpu, fds, processes, passed.transfers, peers)
+
+
+def _spec(fds: Mapping[str, int], passed: Shapes, cpu: CpuDemand | None) -> dict[str, Any]:
+    """All that the load's processes are told."""
+    theirs = {name: fds[name] for name in _THEIRS}
+    others = {"others": passed.shapes, "clock_step": clock_step(), "cpu": _cpu_spec(cpu)}
+    return {**others, **theirs, "kept": [*theirs.values(), *passed.fds]}
 
 
 def _descriptors(undo: ExitStack, proc: ProcFS) -> dict[str, int]:

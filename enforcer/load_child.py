@@ -50,14 +50,19 @@ def _cpu(spec: dict[str, Any], cpu: dict[str, Any]) -> Part:
 def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
     if name == "anon":
         return lambda: load_memory.Anonymous(shape).follow
+    if name == "receive":
+        return lambda: _at_start(load_net.receiver(shape))
     action = {
         "cache_read": load_disk.use_page_cache,
         "cache_write": load_disk.write_page_cache,
         "disk": load_disk.use_disk,
         "send": load_net.send,
-        "receive": load_net.receive,
     }[name]
     return lambda: lambda start, _: action(shape, start)
+
+
+def _at_start(action: Callable[[float], None]) -> Part:
+    return lambda start, _: action(start)
 
 
 def run(spec: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from enforcer.load_files import scratch_file
 from qos.errors import HostError
@@ -28,6 +28,11 @@ class Shapes:
 
     shapes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     fds: list[int] = field(default_factory=list)
+
+    @property
+    def transfers(self) -> int:
+        """How many of the shapes are finite transfers."""
+        return sum(shape.get("total") is not None for _, shape in self.shapes)
 
 
 def other_shapes(
@@ -104,11 +109,40 @@ def _disk(io: IoShape, scratch: Path, found: Shapes, undo: ExitStack) -> None:
 
 def _network(network: NetworkShape, peer: tuple[str, int] | None, found: Shapes) -> None:
     host, port = _must(peer, "network")
-    when = {"host": host, "port": port, "start": network.start, "stop": network.stop}
-    if network.egress_bits_per_second is not None:
-        found.shapes.append(("send", when | {"bits_per_second": _number(network.egress_bits_per_second)}))
-    if network.ingress_bits_per_second is not None:
-        found.shapes.append(("receive", when | {"port": port + 1}))
+    sent = _traffic(network, network.egress_bits_per_second, host, port)
+    if sent is not None:
+        found.shapes.append(("send", sent))
+    received = _traffic(network, network.ingress_bits_per_second, host, port + 1)
+    if received is not None:
+        found.shapes.append(("receive", received))
+
+
+def given_to(workload: Workload, host: str, port: int) -> dict[str, Any] | None:
+    """What the peer of a workload sends to it, for :func:`enforcer.load_net.send`; None if nothing.
+
+    Args:
+        workload: what is wanted.
+        host: the pod's address.
+        port: as ``peer`` of the load has it.
+    """
+    network = workload.network
+    rate = None if network is None else network.ingress_bits_per_second
+    return None if network is None else _traffic(network, rate, host, port + 1)
+
+
+def _traffic(
+    network: NetworkShape, rate: Quantity | Literal["max"] | None, host: str, port: int
+) -> dict[str, Any] | None:
+    if rate is None:
+        return None
+    return {
+        "host": host,
+        "port": port,
+        "bits_per_second": None if rate == "max" else _number(rate),
+        "total": None if network.total is None else _number(network.total),
+        "start": network.start,
+        "stop": network.stop,
+    }
 
 
 def _opened(fd: int, found: Shapes, undo: ExitStack) -> int:

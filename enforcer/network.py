@@ -22,13 +22,11 @@ from typing import Any, Final, Literal
 
 from enforcer.procfs import ProcFS
 from qos.errors import HostError, InputError
+from qos.model.network import TokenBucket
 
 LEAST_BITS: Final = 1_000
 MOST_BITS: Final = 10**15
 POD_END: Final = "eth0"
-_LATENCY_SECONDS: Final = 0.025  # as the CNI bandwidth plugin queues at most
-_LEAST_BURST_BYTES: Final = 16384  # more than the largest packet at any MTU up to jumbo frames
-_BURST_SECONDS: Final = 0.01  # a tick of the slowest kernel clock: less could not be refilled in time
 _SUBNET: Final = IPv4Network("169.254.64.0/18")  # link-local: collides with no routed network
 _RTM_ROOT: Final = 0xFFFFFFFF
 Outcome = Literal["created", "configured", "unchanged"]
@@ -96,15 +94,6 @@ def addresses_of(pod: str) -> tuple[str, str]:
     return str(IPv4Address(base)), str(IPv4Address(base + 1))
 
 
-def burst_bytes(bits: int) -> int:
-    """Bytes the bucket holds: what the rate brings in 10 ms, at least 16 KiB.
-
-    >>> burst_bytes(8_000_000), burst_bytes(1_000_000_000)
-    (16384, 1250000)
-    """
-    return max(_LEAST_BURST_BYTES, int(bits / 8 * _BURST_SECONDS))
-
-
 def limit(pod: str, pid: int, bandwidth: Bandwidth, proc: ProcFS | None = None) -> Outcome:
     """Give a pod its pair of devices and its limits; what is as wanted is not touched.
 
@@ -163,7 +152,7 @@ def remove(pod: str) -> bool:
     Raises:
         HostError: not permitted.
     """
-    with _opened(pod) as host:
+    with opened(pod) as host:
         index = _index(host, device_of(pod))
         if index is None:
             return False
@@ -189,21 +178,34 @@ def _set_bucket(end: Any, device: str, bits: int | None) -> None:
         if _bucket(end, device)[0] is not None:
             end.tc("del", index=index, root=True)
         return
-    burst = burst_bytes(bits)
-    queue = int(bits / 8 * _LATENCY_SECONDS) + burst
-    end.tc("replace", "tbf", index=index, handle="1:", rate=bits // 8, burst=burst, limit=queue)
+    bucket = TokenBucket.of(bits)
+    end.tc(
+        "replace", "tbf", index=index, handle="1:", rate=bucket.rate, burst=bucket.burst, limit=bucket.queue
+    )  # fmt: skip
 
 
 def _bucket(end: Any, device: str) -> tuple[int | None, int]:
     """Rate in bits a second of the token bucket at the root of a device, and packets it dropped."""
+    qdisc = _bucket_of(end, device)
+    if qdisc is None:
+        return None, 0
+    options = qdisc.get_attr("TCA_OPTIONS")
+    rate = options.get_attr("TCA_TBF_RATE64") or options.get_attr("TCA_TBF_PARMS")["rate"]
+    counted = qdisc.get_attr("TCA_STATS")
+    return int(rate) * 8, int(counted["drop"]) if counted else 0
+
+
+def bucket_counters(end: Any, device: str) -> Any:
+    """The counters (``bytes``, ``drop``) of the token bucket at the root of a device; None without one."""
+    qdisc = _bucket_of(end, device)
+    return None if qdisc is None else qdisc.get_attr("TCA_STATS")
+
+
+def _bucket_of(end: Any, device: str) -> Any:
     for qdisc in end.get_qdiscs(index=_index(end, device)):
-        if qdisc.get_attr("TCA_KIND") != "tbf" or qdisc["parent"] != _RTM_ROOT:
-            continue
-        options = qdisc.get_attr("TCA_OPTIONS")
-        rate = options.get_attr("TCA_TBF_RATE64") or options.get_attr("TCA_TBF_PARMS")["rate"]
-        counted = qdisc.get_attr("TCA_STATS")
-        return int(rate) * 8, int(counted["drop"]) if counted else 0
-    return None, 0
+        if qdisc.get_attr("TCA_KIND") == "tbf" and qdisc["parent"] == _RTM_ROOT:
+            return qdisc
+    return None
 
 
 def _index(end: Any, device: str) -> int | None:
@@ -221,7 +223,7 @@ def _netlink(pod: str, pid: int, proc: ProcFS) -> Iterator[tuple[Any, Any]]:
             raise HostError(
                 f"{pod}: process {pid} is in the host's network namespace; nothing to limit there"
             )
-        with _opened(pod) as host, _opened(pod, theirs) as inside:
+        with opened(pod) as host, opened(pod, theirs) as inside:
             yield host, inside
     finally:
         os.close(own)
@@ -229,7 +231,12 @@ def _netlink(pod: str, pid: int, proc: ProcFS) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def _opened(pod: str, namespace: int | None = None) -> Iterator[Any]:
+def opened(pod: str, namespace: int | None = None) -> Iterator[Any]:
+    """Netlink to the host's namespace, or to one of a descriptor.
+
+    Raises:
+        HostError: no pyroute2, or the kernel refuses.
+    """
     try:
         from pyroute2 import IPRoute, NetNS  # noqa: PLC0415 — an extra, and slow to import
         from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415

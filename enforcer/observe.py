@@ -28,6 +28,7 @@ from qos.model.cgroup import CgroupName
 from qos.model.sample import Samples
 
 Clock = Callable[[], float]
+Beside = Callable[[CgroupName], dict[str, float]]
 _LOOK_AGAIN_ROWS: Final = 32
 """A file that was not there is looked for again after so many rows: a controller may be switched on."""
 
@@ -55,6 +56,7 @@ class Sampler:
         fs: the tree, live or recorded.
         cgroups: name in the Samples → path beneath the root of ``fs``.
         clock: seconds, written into the rows; counts from the sampler's making where None.
+        beside: more columns of a cgroup, from elsewhere than its files, as what its pod sent.
         files: which files are read.
     """
 
@@ -64,12 +66,14 @@ class Sampler:
         cgroups: Mapping[CgroupName, str],
         *,
         clock: Clock | None = None,
+        beside: Beside | None = None,
         files: Sequence[str] = tuple(SAMPLED),
     ) -> None:
         began = time.monotonic()
         self._fs = fs
         self._kept = KeptFiles(fs)
         self._clock = clock or (lambda: time.monotonic() - began)
+        self._beside = beside or (lambda _: {})
         self._files = tuple(files)
         self._places: dict[CgroupName, _Place] = {}
         self._rows: list[_Row] = []
@@ -111,7 +115,7 @@ class Sampler:
             for place in self._places.values():
                 place.absent.clear()
         self._taken += 1
-        values = tuple(self._read(place) for place in self._places.values())
+        values = tuple(self._read(place) | self._beside(name) for name, place in self._places.items())
         self._rows.append(_Row(now, values))
         self._row_names.append(tuple(self._places))
         return now

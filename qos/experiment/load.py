@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from qos.experiment.rig_network import PodNetworks
 from qos.model.cgroup import CgroupName
 from qos.model.workload import Workload
 
@@ -39,7 +40,7 @@ def cpu_demand(workload: Workload, seed: int, cgroup: CgroupName, starts: int) -
 
 
 def load_starter(
-    fs: CgroupFS, *, seed: int, scratch: Path | None = None, peer: tuple[str, int] | None = None
+    fs: CgroupFS, *, seed: int, scratch: Path | None = None, networks: PodNetworks | None = None
 ) -> Starter:
     """What a :class:`enforcer.kernel.HostKernel` starts workloads with: the scenario's demand, for real.
 
@@ -47,16 +48,22 @@ def load_starter(
         fs: the tree.
         seed: of the scenario.
         scratch: directory on the disk that page cache and disk shapes are about.
-        peer: host and port that network traffic is about.
+        networks: of the pods whose workloads use one.
     """
     from enforcer.load import start_load
 
     starts: dict[CgroupName, int] = {}
+    there = networks or PodNetworks()
 
     def start(name: CgroupName, path: str, workload: Workload, oom_score_adj: int) -> LoadProcess:
         nth = starts.get(name, 0)
         starts[name] = nth + 1
         demand = cpu_demand(workload, seed, name, nth)
-        return start_load(fs, path, workload, demand, oom_score_adj=oom_score_adj, scratch=scratch, peer=peer)
+        namespace, host, _, port = there.places.get(name, (None, "", "", 0))
+        return start_load(
+            fs, path, workload, demand, oom_score_adj=oom_score_adj, scratch=scratch,
+            peer=None if namespace is None else (host, port), peers=there.peers(name, workload),
+            joined=None if namespace is None else {"net": namespace},
+        )  # fmt: skip
 
     return start

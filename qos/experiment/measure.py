@@ -6,15 +6,17 @@ import hashlib
 import json
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 from qos.errors import HostError, InputError
 from qos.experiment.admission import as_stored
 from qos.experiment.agents import build_agents
+from qos.experiment.bandwidth import pod_network
 from qos.experiment.drive import Driver
 from qos.experiment.policies import policy_named
 from qos.experiment.rig import Rig, rig_of
+from qos.experiment.rig_network import check_network, pod_networks
 from qos.experiment.simulate import bind, describe, pod_records
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event
@@ -73,6 +75,7 @@ def check_size(
             "validate loads pods only; what runs beside them is the machine's own", source=scenario.source,
             field="spec.workloads.cgroup", value=", ".join(scenario.system), expected="a selector of pods",
         )  # fmt: skip
+    check_network(scenario)
     wanted_cpus, wanted_memory = node_size(scenario)
     missing = wanted_memory - memory_bytes
     if wanted_cpus == cpus and missing + 1 >= 0 and missing <= _KERNEL_KEEPS * wanted_memory:
@@ -103,6 +106,8 @@ def shapes_of(workloads: Mapping[CgroupName, Workload]) -> dict[str, list[str]]:
         str(name): [
             *([load.cpu.shape] if load.cpu else []),
             *(kind for kind in ("memory", "io", "network", "tasks") if getattr(load, kind) is not None),
+            *(["egress"] if load.network and load.network.egress_bits_per_second is not None else []),
+            *(["ingress"] if load.network and load.network.ingress_bits_per_second is not None else []),
         ]
         for name, load in workloads.items()
     }
@@ -136,6 +141,8 @@ def run_hash(scenario: Scenario, plan: Plan, workloads: Mapping[CgroupName, Work
         "eviction": scenario.node.kubelet.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "run": [scenario.duration_seconds, scenario.sample_interval_seconds, list(scenario.agents), seed],
     }
+    if any(load.network for load in workloads.values()):
+        told["network"] = {pod.name: asdict(pod_network(pod)) for pod in scenario.pods}
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -230,14 +237,14 @@ def _once(
     from qos.experiment.load import load_starter
 
     workloads = bind(details, scenario.demand)
-    starter = load_starter(host.fs, seed=seed, scratch=rig.scratch)
     plan = rig.plan(details.plan)
-    interval = scenario.sample_interval_seconds
     meter = Meter(host.fs, scenario.duration_seconds / 4)
     try:
-        with HostKernel(
-            host.fs, host.enforcer, plan, starter=starter, sample_interval_seconds=interval,
+        with pod_networks(details, workloads) as networks, HostKernel(
+            host.fs, host.enforcer, plan, sample_interval_seconds=scenario.sample_interval_seconds,
             begin_on_seconds=_BEGIN_ON_SECONDS,
+            starter=load_starter(host.fs, seed=seed, scratch=rig.scratch, networks=networks),
+            beside=networks.counters,
         ) as kernel:  # fmt: skip
             seen = Driver(kernel, plan, workloads, [*agents, meter]).run(scenario.duration_seconds)
             phases = _phases(host, plan, kernel)

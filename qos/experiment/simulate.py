@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from qos.errors import InputError
 from qos.experiment.admission import as_stored
 from qos.experiment.agents import NAMES, build_agents
+from qos.experiment.bandwidth import network_of
 from qos.experiment.drive import Driver
 from qos.experiment.policies import policy_named
 from qos.model.cgroup import CgroupName, CgroupSpec
@@ -107,7 +108,7 @@ def _refuse_uncomputed(scenario: Scenario) -> None:
     """What the simulated kernel would leave out without a word is an error instead.
 
     Raises:
-        qos.errors.InputError: several nodes, network traffic, or disk traffic through the page cache.
+        qos.errors.InputError: several nodes, or disk traffic through the page cache.
     """
     if len(scenario.nodes) > 1:
         raise InputError(
@@ -116,11 +117,6 @@ def _refuse_uncomputed(scenario: Scenario) -> None:
         )  # fmt: skip
     for load in (*scenario.demand.values(), *scenario.system.values()):
         where = f"spec.workloads[{load.name}]"
-        if load.network is not None:
-            raise InputError(
-                "network traffic is not simulated", source=scenario.source, field=f"{where}.network",
-                expected="no network: here",
-            )  # fmt: skip
         if load.io is not None and not load.io.direct:
             raise InputError(
                 "disk traffic through the page cache is not simulated", source=scenario.source,
@@ -154,6 +150,7 @@ def _run(
         sample_interval_seconds=scenario.sample_interval_seconds,
         kernel_version=scenario.profile.kernel,
         disks=scenario.node.disks,
+        network=network_of(details, scenario.node),
         period_phases=machine.period_phases if machine else None,
     )
 
@@ -168,12 +165,11 @@ def _run(
     tell = (lambda seconds: progress(policy, seconds / duration)) if progress else None
     seen = Driver(kernel, details.plan, workloads, agents).run(duration, tell)
     meta = describe(scenario, seed, command) | ({"role": role} if role else {})
-    files = {name: spec.files() for name, spec in details.plan.cgroups.items()}
     return Recording(
         policy=BASELINE if role else policy,
         meta=meta,
         pods=pod_records(details, bind(details, scenario.demand)),
-        files=files,
+        files={name: spec.files() for name, spec in details.plan.cgroups.items()},
         samples=seen.samples,
         events=seen.events,
         completions=seen.completions,

@@ -208,6 +208,8 @@ def _value(metric: str, value: float | None) -> str:
         return "-"
     if metric.startswith("memory"):
         return bytes_text(value)
+    if metric.endswith("bytes_per_second"):
+        return f"{bytes_text(value)}/s"
     if metric == "throttled_usec":
         return duration_text(value / 1e6)
     if metric in ("cpu_usage", "cpu_share", "throttled_ratio"):

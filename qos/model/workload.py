@@ -274,12 +274,23 @@ class IoShape(OwnObject):
 
 
 class NetworkShape(OwnObject):
-    """Traffic a container wants to send and receive, in bits a second."""
+    """TCP traffic a container wants to send and receive, in bits of payload a second, or ``max``.
 
-    egress_bits_per_second: Quantity | None = None
-    ingress_bits_per_second: Quantity | None = None
+    ``total`` bytes of payload each way and the work is done (its end is a completion).
+    """
+
+    egress_bits_per_second: Rate | None = None
+    ingress_bits_per_second: Rate | None = None
+    total: Amount | None = None
     start: Duration = 0.0
     stop: Duration | None = None
+
+    @model_validator(mode="after")
+    def _some_way(self) -> Self:
+        if self.egress_bits_per_second is None and self.ingress_bits_per_second is None:
+            msg = "egressBitsPerSecond or ingressBitsPerSecond must be set"
+            raise ValueError(msg)
+        return self
 
 
 class Workload(OwnObject):

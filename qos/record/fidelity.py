@@ -69,6 +69,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "pids_current": Rule(0.02, 0.0, outcome=True),
     "pids_refused": Rule(0.02, 0.0, outcome=True),
     "disk_bytes_per_second": Rule(0.05, 0.01, floor=1 << 16),
+    "sent_bytes_per_second": Rule(0.05, 0.01, floor=1 << 13),
+    "received_bytes_per_second": Rule(0.05, 0.01, floor=1 << 13),
 }
 """The metrics of a comparison; tolerances are the worst that the project's targets allow."""
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from qos.model.cgroup import CgroupName, ancestors
+from qos.model.cgroup import CgroupName, ancestors, parent
 from qos.model.sample import Recording
 from qos.record.summarize import latencies, memory_peaks
 
@@ -22,7 +22,9 @@ Key = tuple[str, CgroupName]
 _OOM_KINDS: Final = frozenset({"oom_kill", "global_oom_kill"})
 _FEWEST_FOR_P99: Final = 100
 _DISK_BYTES: Final = ("io_stat_rbytes", "io_stat_wbytes")
-_CPU_SHAPELESS: Final = frozenset({"memory", "io", "network", "tasks"})
+_NET_BYTES: Final = {"egress": "net_tx_bytes", "ingress": "net_rx_bytes"}
+_NET_METRICS: Final = {"egress": "sent_bytes_per_second", "ingress": "received_bytes_per_second"}
+_CPU_SHAPELESS: Final = frozenset({"memory", "io", "network", "egress", "ingress", "tasks"})
 
 
 def figures(recording: Recording) -> dict[Key, float]:
@@ -30,7 +32,7 @@ def figures(recording: Recording) -> dict[Key, float]:
 
     Args:
         recording: ``meta["shapes"]`` says what each leaf's workload does: the name of its CPU shape, and
-            ``memory``, ``io``, ``network``, ``tasks`` where it has such.
+            ``memory``, ``io``, ``network`` (and ``egress``, ``ingress``), ``tasks`` where it has such.
     """
     found: dict[Key, float] = {}
     for metric, cgroup, value in _all(recording):
@@ -55,6 +57,9 @@ def _all(recording: Recording) -> Iterator[tuple[str, CgroupName, float]]:
     yield from _pressure(recording, shapes)
     yield from _tasks(recording, [name for name, has in shapes.items() if "tasks" in has])
     yield from _disk(recording, [name for name, has in shapes.items() if "io" in has])
+    for way, column in _NET_BYTES.items():
+        pods = dict.fromkeys(parent(name) for name, has in shapes.items() if way in has)
+        yield from _network(recording, _NET_METRICS[way], column, list(pods))
 
 
 def _rises(recording: Recording, column: str) -> Callable[[CgroupName], float]:
@@ -179,3 +184,12 @@ def _disk(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[s
     for name in names:
         moved = [value for value in (rise(name) for rise in rises) if not math.isnan(value)]
         yield "disk_bytes_per_second", name, sum(moved) / seconds if moved and seconds else math.nan
+
+
+def _network(
+    recording: Recording, metric: str, column: str, pods: Sequence[CgroupName]
+) -> Iterator[tuple[str, CgroupName, float]]:
+    """Of pods, whose devices are limited; acknowledgements of traffic the other way are not compared."""
+    rise, seconds = _rises(recording, column), run_seconds(recording)
+    for pod in pods:
+        yield metric, pod, rise(pod) / seconds if seconds else math.nan

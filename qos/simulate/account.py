@@ -12,7 +12,7 @@ from qos.errors import InputError
 from qos.model.cgroup import CgroupName
 from qos.model.sample import Samples
 from qos.simulate.averages import Averages, averages_of
-from qos.simulate.flows import IO_COLUMNS
+from qos.simulate.flows import IO_COLUMNS, TRAFFIC_COLUMNS
 from qos.simulate.layout import (
     ANON,
     ARRIVED,
@@ -116,12 +116,12 @@ class Readings:
 
     def __init__(self, columns: Sequence[str] | None) -> None:
         self._wanted = (
-            AVERAGES.keys() | COLUMNS.keys() | set(IO_COLUMNS) if columns is None else frozenset(columns)
+            AVERAGES.keys() | COLUMNS.keys() | set(TRAFFIC_COLUMNS) if columns is None else frozenset(columns)
         )
         for name in columns or ():
-            if name not in COLUMNS and name not in IO_COLUMNS and name not in AVERAGES:
+            if name not in COLUMNS and name not in TRAFFIC_COLUMNS and name not in AVERAGES:
                 msg = "the simulated kernel has no such column"
-                known = ", ".join((*COLUMNS, *IO_COLUMNS, *AVERAGES))
+                known = ", ".join((*COLUMNS, *TRAFFIC_COLUMNS, *AVERAGES))
                 raise InputError(msg, field="columns", value=name, expected=known)
         self._totals = frozenset(AVERAGES[name] for name in self._wanted if name in AVERAGES)
         self._columns = tuple(name for name in COLUMNS if name in self._wanted | self._totals)

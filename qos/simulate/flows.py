@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from qos.errors import PlanError
 from qos.model.cgroup import ROOT, CgroupName, ancestors
 from qos.model.event import Event
+from qos.model.network import NodeNetwork
 from qos.model.node import Disk
 from qos.model.plan import Plan
 from qos.model.quantity import Quantity
-from qos.model.workload import IoShape, Workload
+from qos.model.workload import IoShape, NetworkShape, Workload
 from qos.simulate.demand import number
 from qos.simulate.disk import share_disk
 from qos.simulate.layout import COMPLETION
+from qos.simulate.link import BLOCK_BYTES, Link, on_the_wire
 from qos.simulate.stream import Direction, Stream
 
 Floats = NDArray[np.float64]
@@ -35,7 +37,10 @@ IO_COLUMNS: Final = (
     "io_pressure_some_total",
     "io_pressure_full_total",
 )
-_MOVED: Final[Mapping[Direction, tuple[int, int]]] = {"read": (0, 2), "write": (1, 3)}
+NET_COLUMNS: Final = ("net_rx_bytes", "net_tx_bytes")
+TRAFFIC_COLUMNS: Final = (*IO_COLUMNS, *NET_COLUMNS)
+_BYTES: Final[Mapping[Direction, int]] = {"read": 0, "write": 1, "receive": 6, "send": 7}
+_OPERATIONS: Final[Mapping[Direction, int]] = {"read": 2, "write": 3}
 _SOME: Final = 4
 _FULL: Final = 5
 _USEC: Final = 1e6
@@ -60,19 +65,26 @@ class Flows:
 
     Attributes:
         disks: of the machine.
+        network: limits of pods, and the link they share.
         now: time up to which all is counted.
         streams: of all leaves.
         done: transfers that were finished and not yet taken.
     """
 
     disks: Sequence[Disk]
+    network: NodeNetwork = field(default_factory=NodeNetwork)
     now: float = 0.0
     streams: list[Stream] = field(default_factory=list)
     done: list[Transfer] = field(default_factory=list)
     _plan: Plan = field(default_factory=lambda: Plan.of({}))
     _counters: dict[CgroupName, Floats] = field(default_factory=dict)
     _waits: dict[CgroupName, float] = field(default_factory=dict)
+    _columns: set[str] = field(default_factory=set)
+    _link: Link = field(default_factory=Link)
     _stale: bool = True
+
+    def __post_init__(self) -> None:
+        self._link = Link(self.network)
 
     def place(self, plan: Plan) -> None:
         """Go by another plan from now on."""
@@ -88,8 +100,12 @@ class Flows:
         self.stop(cgroup)
         if workload.io is not None:
             self.streams += _disk_streams(cgroup, workload.io, self._device(cgroup, workload.io), now)
+            self._columns.update(IO_COLUMNS)
+        if workload.network is not None:
+            self.streams += _network_streams(cgroup, workload.network, now)
+            self._columns.update(NET_COLUMNS)
         for name in (ROOT, *ancestors(cgroup), cgroup) if self.streams else ():
-            self._counters.setdefault(name, np.zeros(len(IO_COLUMNS)))
+            self._counters.setdefault(name, np.zeros(len(TRAFFIC_COLUMNS)))
         self._stale = True
 
     def stop(self, cgroup: CgroupName) -> None:
@@ -119,7 +135,7 @@ class Flows:
             if self._stale:
                 self._share()
             then = min((stream.next_change(self.now) for stream in self.streams), default=math.inf)
-            then = max(then, self.now)
+            then = max(min(then, self._link.next_change(self.now)), self.now)
             if then > until:
                 self._pass(until)
                 break
@@ -133,14 +149,16 @@ class Flows:
         if not self._counters:
             self.now = until
             return {}
-        rows = np.zeros((len(times), len(names), len(IO_COLUMNS)))
+        rows = np.zeros((len(times), len(names), len(TRAFFIC_COLUMNS)))
         for place, time in enumerate(times.tolist()):
             self.advance(time)
             for index, name in enumerate(names):
                 if name in self._counters:
                     rows[place, index] = self._counters[name]
         self.advance(until)
-        return {name: rows[:, :, column] for column, name in enumerate(IO_COLUMNS)}
+        return {
+            name: rows[:, :, place] for place, name in enumerate(TRAFFIC_COLUMNS) if name in self._columns
+        }
 
     def take_done(self, events: list[Event]) -> list[tuple[tuple[CgroupName, ...], NDArray[Any]]]:
         """Rows of ``layout.COMPLETION`` of what was finished since the last call; ``events`` gets each."""
@@ -166,6 +184,9 @@ class Flows:
             mine = [stream for stream in self.streams if stream.device == disk.device]
             if mine:
                 share_disk(disk, self._plan, mine, self.now)
+        network = [stream for stream in self.streams if stream.direction in ("send", "receive")]
+        if network:
+            self._link.share(network, self.now)
         calm: dict[CgroupName, float] = {}
         for stream in self.streams:
             for name in (ROOT, *ancestors(stream.cgroup), stream.cgroup):
@@ -180,11 +201,13 @@ class Flows:
         for stream in self.streams:
             moved = stream.pass_time(seconds, running=stream.start <= self.now < stream.stop)
             if moved > 0.0:
-                by_bytes, by_operations = _MOVED[stream.direction]
+                operations = _OPERATIONS.get(stream.direction)
                 for name in (ROOT, *ancestors(stream.cgroup), stream.cgroup):
                     counters = self._counters[name]
-                    counters[by_bytes] += moved
-                    counters[by_operations] += moved / min(stream.block, _LARGEST_BIO_BYTES)
+                    counters[_BYTES[stream.direction]] += moved
+                    if operations is not None:
+                        counters[operations] += moved / min(stream.block, _LARGEST_BIO_BYTES)
+        self._link.pass_time(seconds)
         for name, part in self._waits.items():
             self._counters[name][_SOME] += part * seconds * _USEC
             self._counters[name][_FULL] += part * seconds * _USEC
@@ -214,6 +237,28 @@ def _disk_streams(cgroup: CgroupName, shape: IoShape, device: str, now: float) -
             now + shape.start,
             math.inf if shape.stop is None else now + shape.stop,
             number(shape.total) if shape.total is not None else math.inf,
+        )
+        for direction, rate in rates
+        if rate is not None
+    ]
+
+
+def _network_streams(cgroup: CgroupName, shape: NetworkShape, now: float) -> list[Stream]:
+    """One each way; bytes are counted with their headers."""
+    rates: tuple[tuple[Direction, Quantity | str | None], ...] = (
+        ("send", shape.egress_bits_per_second),
+        ("receive", shape.ingress_bits_per_second),
+    )
+    return [
+        Stream(
+            cgroup,
+            direction,
+            "",
+            float(BLOCK_BYTES),
+            on_the_wire(number(rate) / 8) if isinstance(rate, Quantity) else math.inf,
+            now + shape.start,
+            math.inf if shape.stop is None else now + shape.stop,
+            on_the_wire(number(shape.total)) if shape.total is not None else math.inf,
         )
         for direction, rate in rates
         if rate is not None

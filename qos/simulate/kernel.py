@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from qos.errors import PlanError
 from qos.model.cgroup import ROOT, CgroupName, ancestors
 from qos.model.event import Event, EventKind
+from qos.model.network import NodeNetwork
 from qos.model.node import Disk
 from qos.model.plan import Change, Plan, apply_changes
 from qos.model.profile import Version
@@ -53,6 +54,7 @@ class SimKernel:
         fault_bytes_per_second: how fast a process can touch new memory that nothing slows.
         swap_bytes_per_second: how fast memory goes to swap.
         disks: what the machine has of them; the first is the one that is meant where none is named.
+        network: what pods may send and receive, and the link; none: they have no limits.
         period_phases: seconds from a cgroup's first cpu.max to the end of its first period, else a period.
 
     Raises:
@@ -76,12 +78,12 @@ class SimKernel:
         fault_bytes_per_second: float = 2.0 * 2**30,
         swap_bytes_per_second: float = 500e6,
         disks: Sequence[Disk] = (),
+        network: NodeNetwork | None = None,
         period_phases: Mapping[CgroupName, float] | None = None,
     ) -> None:
         self._cpus = tuple(range(cpus)) if isinstance(cpus, int) else tuple(cpus)
         if not self._cpus or sample_interval_seconds <= 0:
-            msg = "a machine has at least one CPU, and a positive sampling interval"
-            raise PlanError(msg)
+            raise PlanError("a machine has at least one CPU, and a positive sampling interval")
         self._seed = seed
         self._fluid_period = fluid_period_seconds
         self._clock = np.zeros(engine.CLOCK_FIELDS)
@@ -94,7 +96,7 @@ class SimKernel:
         self._phases = dict(period_phases or {})
         self._sources = Sources()
         self._holders = Holders()
-        self._flows = Flows(tuple(disks) or (Disk(),))
+        self._flows = Flows(tuple(disks) or (Disk(),), network or NodeNetwork())
         self._starts: dict[CgroupName, int] = {}
         self._readings = Readings(columns)
         self._events: list[Event] = []
@@ -129,8 +131,7 @@ class SimKernel:
         for name in self._holders.names:
             if name not in leaves and self._is_running(name):
                 doing = "removed" if name not in wanted.cgroups else "given children"
-                msg = f"cgroup {name}: cannot be {doing} while processes run in it"
-                raise PlanError(msg)
+                raise PlanError(f"cgroup {name}: cannot be {doing} while processes run in it")
         for name in [name for name in self._holders.names if name not in leaves]:
             self._forget(name)
         self._build(wanted)
@@ -261,8 +262,7 @@ class SimKernel:
 
     def _find(self, cgroup: CgroupName) -> int:
         if cgroup not in self._index:
-            msg = f"cgroup {cgroup}: is not there"
-            raise PlanError(msg)
+            raise PlanError(f"cgroup {cgroup}: is not there")
         return self._index[cgroup]
 
     def _tell(self, kind: EventKind, cgroup: CgroupName, reason: str) -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.network import Bandwidth, addresses_of, burst_bytes, device_of
+from enforcer.network import Bandwidth, addresses_of, device_of
 from qos.errors import InputError
 from qos.experiment.bandwidth import EGRESS, INGRESS, bandwidth_of
+from qos.model.network import TokenBucket
 from qos.model.pod import Pod
 
 
@@ -35,8 +36,8 @@ def test_the_two_ends_are_a_pair_of_link_local_addresses(pod: str) -> None:
 @given(st.integers(1_000, 10**15))
 def test_the_bucket_holds_a_packet_and_a_tick_of_the_rate(bits: int) -> None:
     """Less would never reach the rate on a kernel that ticks every 10 ms."""
-    assert burst_bytes(bits) >= 16384
-    assert burst_bytes(bits) >= bits // 8 // 100
+    assert TokenBucket.of(bits).burst >= 16384
+    assert TokenBucket.of(bits).burst >= bits // 8 // 100
 
 
 @pytest.mark.parametrize("bits", [0, 999, 10**15 + 1])

@@ -31,7 +31,6 @@ def test_several_nodes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ("network: {egressBitsPerSecond: 8M}", r"spec\.workloads\[training\]\.network: .* is not simulated"),
         (
             "io: {writePerSecond: 1Mi, direct: false}",
             r"spec\.workloads\[training\]\.io\.direct: .* is not simulated, got 'false'",
@@ -39,5 +38,5 @@ def test_several_nodes(tmp_path: Path) -> None:
     ],
 )
 def test_traffic_that_would_be_left_out(tmp_path: Path, shape: str, said: str) -> None:
-    """Network traffic and buffered disk traffic are errors that name the workload and the field."""
+    """Buffered disk traffic is an error that names the workload and the field."""
     _refused(tmp_path, SCENARIO.replace(CPU, f"{CPU}      {shape}\n", 1), said)
