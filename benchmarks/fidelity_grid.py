@@ -3,6 +3,7 @@
 python benchmarks/fidelity_grid.py make                     # write scenarios/fidelity/*.yaml
 python benchmarks/fidelity_grid.py run --kernel uml         # measure; one guest for many scenarios
 python benchmarks/fidelity_grid.py run --kernel qemu --only 'two-cpus-*' --repeat 5 --again
+python benchmarks/fidelity_grid.py quick                    # eight of them measured now, nothing stored: CI
 python benchmarks/fidelity_grid.py show --kernel uml --only 'quota-*'   # predicted, measured, error
 python benchmarks/fidelity_grid.py table                    # the tables of docs/model.md and docs/fidelity.md
 python benchmarks/fidelity_grid.py accept                   # hold what came closer; says what became worse
@@ -18,8 +19,9 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
@@ -30,7 +32,7 @@ from fidelity_cases import quota_cases, service_cases, task_cases, two_cpu_cases
 from fidelity_gate import accept_today
 from fidelity_memory_cases import eviction_cases, limit_cases, oom_cases, protection_cases
 from fidelity_parts import MADE_BY, Case
-from fidelity_table import KERNELS, show, write_tables
+from fidelity_table import KERNELS, judge, line_text, show, write_tables
 
 from enforcer.lab.launcher import run_in_guest, unwind_on_sigterm
 from qos.errors import HostError, QosError
@@ -48,6 +50,11 @@ FAMILIES = (
     weight_cases, quota_cases, service_cases, two_cpu_cases, task_cases,
     limit_cases, oom_cases, eviction_cases, protection_cases,
 )  # fmt: skip
+QUICK = (
+    "weights-1-to-3", "weights-containers-of-a-pod", "quota-500m", "quota-2-spinners", "batch-beside-spinner",
+    "oom-of-one-of-two", "growth-into-max-256mi-at-64mi", "pids-above-limit",
+)  # fmt: skip
+"""Short, of different families, and predicted within tolerance on every kernel: CI measures them."""
 _SLOWER = {"uml": 2.0, "built": 2.0, "qemu": 5.0}
 _STEP_SECONDS = {"uml": 8.0, "built": 8.0, "qemu": 60.0}
 
@@ -104,41 +111,71 @@ def missing(kernel: str, names: Sequence[str], *, again: bool) -> Iterator[tuple
 
 def run(kernel: str, names: Sequence[str], repeat: int, minutes: float, *, again: bool) -> int:
     """Measure what is missing, one boot for each size of node; how many were not measured."""
-    unwind_on_sigterm()
     folder = RESULTS / kernel
     folder.mkdir(parents=True, exist_ok=True)
     wanted = sorted(missing(kernel, names, again=again), key=lambda pair: node_size(pair[1]))
     left, end = len(wanted), time.monotonic() + 60 * minutes
-    for (cpus, memory), group in groupby(wanted, key=lambda pair: node_size(pair[1])):
-        found = list(group)
-        began = time.time()
-        budget = sum(
-            _STEP_SECONDS[kernel] + repeat * _SLOWER[kernel] * each.duration_seconds for _, each in found
-        )
-        words = [sys.executable, __file__, "inside", "--kernel", kernel, "--repeat", str(repeat)]
-        words += ["--minutes", str((end - time.monotonic()) / 60), *(name for name, _ in found)]
-        done = run_in_guest(
-            words,
-            lane=kernel,
-            env={"PYTHONPATH": str(ROOT)},
-            writable=[folder],
-            timeout_seconds=120 + budget,
-            cpus=int(cpus),
-            memory_mib=memory >> 20,
-            on_output=lambda text: (sys.stdout.write(text.decode(errors="replace")), sys.stdout.flush()),
-            **guest_words(*(scenario for _, scenario in found)),
-        )
-        if done.exit_code:
-            print(f"{kernel}: exit code {done.exit_code}; {done.console[-500:]}", flush=True)
+    for _, group in groupby(wanted, key=lambda pair: node_size(pair[1])):
+        found, began = dict(group), time.time()
+        _in_guest(kernel, found, repeat, (end - time.monotonic()) / 60, folder)
         left -= sum(
             (folder / f"{name}.json").exists() and (folder / f"{name}.json").stat().st_mtime >= began
-            for name, _ in found
+            for name in found
         )
     print(f"{kernel}: {left} of {len(wanted)} not measured", flush=True)
     return left
 
 
-def inside(kernel: str, names: Sequence[str], repeat: int, minutes: float) -> int:
+def _in_guest(kernel: str, found: Mapping[str, Scenario], repeat: int, minutes: float, folder: Path) -> None:
+    """Boot a guest that is the node of these scenarios, and measure them there into a folder."""
+    cpus, memory = node_size(next(iter(found.values())))
+    budget = sum(
+        _STEP_SECONDS[kernel] + repeat * _SLOWER[kernel] * each.duration_seconds for each in found.values()
+    )
+    words = [sys.executable, __file__, "inside", "--kernel", kernel, "--repeat", str(repeat)]
+    done = run_in_guest(
+        [*words, "--minutes", str(minutes), "--into", str(folder), *found],
+        lane=kernel,
+        env={"PYTHONPATH": str(ROOT)},
+        writable=[folder],
+        timeout_seconds=120 + budget,
+        cpus=int(cpus),
+        memory_mib=memory >> 20,
+        on_output=lambda text: (sys.stdout.write(text.decode(errors="replace")), sys.stdout.flush()),
+        **guest_words(*found.values()),
+    )
+    if done.exit_code:
+        print(f"{kernel}: exit code {done.exit_code}; {done.console[-500:]}", flush=True)
+
+
+def quick(kernel: str) -> int:
+    """Measure a few short scenarios once; those with a line outside its tolerance again, three times.
+
+    Returns:
+        1 if a line is outside then too, or something was not measured.
+    """
+    wrong: list[str] = list(QUICK)
+    for repeat in (1, 3):
+        found = {name: load(str(SCENARIOS / f"{name}.yaml")) for name in wrong}
+        with tempfile.TemporaryDirectory(prefix="qos-fidelity-") as folder:
+            _in_guest(kernel, found, repeat, 10.0, Path(folder))
+            wrong = [name for name in wrong if not _within(kernel, name, Path(folder) / f"{name}.json")]
+        if not wrong:
+            return 0
+    print(f"{kernel}: outside: {', '.join(wrong)}")
+    return 1
+
+
+def _within(kernel: str, name: str, path: Path) -> bool:
+    """Whether a measurement is as predicted; its lines are printed."""
+    if not path.exists():
+        return False
+    lines = judge(kernel, name, json.loads(path.read_text())).lines
+    print("\n".join(line_text(name, line) for line in lines), flush=True)
+    return all(line.verdict != "OUTSIDE" for line in lines)
+
+
+def inside(names: Sequence[str], repeat: int, minutes: float, folder: Path) -> int:
     """What runs in the guest: each scenario measured, its figures kept at once; stops when time is up."""
     end = time.monotonic() + 60 * minutes
     for name in names:
@@ -147,7 +184,7 @@ def inside(kernel: str, names: Sequence[str], repeat: int, minutes: float) -> in
         if began + repeat * (scenario.duration_seconds + 1.0) > end:
             break
         policy = scenario.policies[0]
-        path = RESULTS / kernel / f"{name}.json"
+        path = folder / f"{name}.json"
         lacks = missing_features(scenario, policy)
         if lacks:
             _write(path, {"skipped": f"this kernel has no {', '.join(lacks)}", "scenario": name})
@@ -178,24 +215,28 @@ def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("what", choices=("make", "run", "inside", "show", "table", "accept"))
+    options.add_argument("what", choices=("make", "run", "quick", "inside", "show", "table", "accept"))
     options.add_argument("--kernel", default="uml", choices=("uml", "built", "qemu"))
     options.add_argument("--only", default="*", help="glob of scenario names")
     options.add_argument("--repeat", type=int, default=3)
     options.add_argument(
         "--minutes", type=float, default=600.0, help="stop after so long; the rest another time"
     )
+    options.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     options.add_argument("--reason", default="", help="accept: why worse lines shall be held")
     options.add_argument("--again", action="store_true", help="also what has a result")
     options.add_argument("scenario", nargs="*", help="only these")
     told = options.parse_intermixed_args()
+    unwind_on_sigterm()
     names = told.scenario or chosen(told.only)
     if told.what == "make":
         make()
     elif told.what == "run":
         return 1 if run(told.kernel, names, told.repeat, told.minutes, again=told.again) else 0
     elif told.what == "inside":
-        return inside(told.kernel, names, told.repeat, told.minutes)
+        return inside(names, told.repeat, told.minutes, told.into or RESULTS / told.kernel)
+    elif told.what == "quick":
+        return quick(told.kernel)
     elif told.what == "show":
         show(told.kernel, names)
     elif told.what == "accept":

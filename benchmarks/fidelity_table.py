@@ -65,10 +65,13 @@ def show(kernel: str, names: Sequence[str]) -> None:
             print(f"{name}: {data['skipped']}")
             continue
         for line in judge(kernel, name, data).lines:
-            values = "".join(f"{_number(v):>13}" for v in (line.predicted, line.measured, line.noise))
-            print(
-                f"{name:<40} {line.metric:<18} {line.subject:<12}{values} {_error(line):>16} {line.verdict}"
-            )
+            print(line_text(name, line))
+
+
+def line_text(name: str, line: Line) -> str:
+    """One line of a scenario: predicted, measured, noise, error, verdict."""
+    values = "".join(f"{_number(value):>13}" for value in (line.predicted, line.measured, line.noise))
+    return f"{name:<40} {line.metric:<18} {line.subject:<12}{values} {_error(line):>16} {line.verdict}"
 
 
 def write_tables() -> None:
