@@ -23,11 +23,19 @@ _PIDS_MAX: Final = 4194304
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """One process that was moved, and what to give back: its cgroup and oom_score_adj before (None: kept)."""
+    """One process that was moved, and what to give back.
+
+    Attributes:
+        pid: its number.
+        from_cgroup: where it was, below the root of the tree.
+        oom_score_adj: what it was; None: it was left as it is.
+        start_ticks: when it started: another process of this number is not it.
+    """
 
     pid: int
     from_cgroup: str
     oom_score_adj: int | None = None
+    start_ticks: int = 0
 
 
 def find(fs: CgroupFS, proc: ProcFS, way: Way, what: str) -> tuple[int, ...]:
@@ -51,9 +59,22 @@ def find(fs: CgroupFS, proc: ProcFS, way: Way, what: str) -> tuple[int, ...]:
 
 
 def adopt(
-    fs: CgroupFS, proc: ProcFS, cgroup: str, pids: Sequence[int], oom_score_adj: int | None = None
+    fs: CgroupFS,
+    proc: ProcFS,
+    cgroup: str,
+    pids: Sequence[int],
+    oom_score_adj: int | None = None,
+    keep: Callable[[Sequence[Adopted]], None] | None = None,
 ) -> tuple[Adopted, ...]:
     """Move processes into a leaf cgroup; one that exits meanwhile is left out.
+
+    Args:
+        fs: the tree.
+        proc: the host's processes.
+        cgroup: the leaf.
+        pids: which.
+        oom_score_adj: what they get; None: as they are.
+        keep: told all of them before the first is moved, so that none is forgotten whatever happens.
 
     Returns:
         What was moved, for :func:`release`.
@@ -63,27 +84,33 @@ def adopt(
             what was moved before is moved back.
         HostError: oom_score_adj may not be lowered; what was moved is moved back.
     """
+    known = [one for pid in pids if (one := _as_it_is(proc, pid, with_adj=oom_score_adj is not None))]
+    if keep is not None:
+        keep(known)
     moved: list[Adopted] = []
     try:
-        for pid in pids:
-            before = proc.cgroup(pid)
-            if before is None:
+        for one in known:
+            if not _move(fs, cgroup, one.pid):
                 continue
-            if not _move(fs, cgroup, pid):
-                continue
-            moved.append(Adopted(pid, before))
+            moved.append(one)
             if oom_score_adj is not None:
-                was = proc.read(pid, "oom_score_adj")
-                proc.write(pid, "oom_score_adj", str(oom_score_adj))
-                moved[-1] = Adopted(pid, before, int(was) if was is not None else None)
+                proc.write(one.pid, "oom_score_adj", str(oom_score_adj))
     except HostError:
         release(fs, proc, moved)
         raise
     return tuple(moved)
 
 
-def release(fs: CgroupFS, proc: ProcFS, moved: Iterable[Adopted]) -> tuple[Adopted, ...]:
+def release(
+    fs: CgroupFS, proc: ProcFS, moved: Iterable[Adopted], refuge: str | None = None
+) -> tuple[Adopted, ...]:
     """Move processes back to where they were; those that exited are forgotten.
+
+    Args:
+        fs: the tree.
+        proc: the host's processes.
+        moved: what :func:`adopt` moved.
+        refuge: where those go whose cgroup is no longer there; None: they stay.
 
     Returns:
         What could not go back, as its cgroup is no longer there.
@@ -93,15 +120,57 @@ def release(fs: CgroupFS, proc: ProcFS, moved: Iterable[Adopted]) -> tuple[Adopt
     """
     stranded = []
     for one in moved:
-        if proc.cgroup(one.pid) is None:
+        if _is_gone(proc, one):
             continue
         if one.oom_score_adj is not None:
             proc.write(one.pid, "oom_score_adj", str(one.oom_score_adj))
         if one.from_cgroup.startswith("..") or not fs.exists(one.from_cgroup):
             stranded.append(one)
+            if refuge is not None:
+                _move(fs, refuge, one.pid)
         else:
             _move(fs, one.from_cgroup, one.pid)
     return tuple(stranded)
+
+
+def offspring(proc: ProcFS, pids: Iterable[int], adopted: Sequence[Adopted]) -> tuple[Adopted, ...]:
+    """Processes that were not moved themselves, as if they had been with the parent that was.
+
+    Args:
+        proc: the host's processes.
+        pids: those found in the cgroup.
+        adopted: those that were moved there; not empty.
+
+    Returns:
+        Each with where its nearest adopted forebear was; where that exited, with where the first one was.
+    """
+    by_pid = {one.pid: one for one in adopted}
+    found = []
+    for pid in pids:
+        if pid in by_pid:
+            continue
+        above: int | None = pid
+        while above and above not in by_pid:
+            stat = proc.parent_and_start(above)
+            above = stat[0] if stat else None
+        one = by_pid[above] if above else adopted[0]
+        stat = proc.parent_and_start(pid)
+        if stat:
+            found.append(Adopted(pid, one.from_cgroup, one.oom_score_adj, stat[1]))
+    return tuple(found)
+
+
+def _as_it_is(proc: ProcFS, pid: int, *, with_adj: bool) -> Adopted | None:
+    cgroup, stat = proc.cgroup(pid), proc.parent_and_start(pid)
+    if cgroup is None or stat is None:
+        return None
+    adj = proc.read(pid, "oom_score_adj") if with_adj else None
+    return Adopted(pid, cgroup, int(adj) if adj is not None else None, stat[1])
+
+
+def _is_gone(proc: ProcFS, one: Adopted) -> bool:
+    stat = proc.parent_and_start(one.pid)
+    return stat is None or (one.start_ticks != 0 and stat[1] != one.start_ticks)
 
 
 def _move(fs: CgroupFS, cgroup: str, pid: int) -> bool:

@@ -25,8 +25,9 @@ from typing import Final, NoReturn, Self
 from enforcer import namespaces
 from enforcer.cgroupfs import CgroupFS
 from enforcer.procfs import ProcFS
+from enforcer.rootless import map_user
 from enforcer.security import Credentials
-from enforcer.syscalls import fork_into
+from enforcer.syscalls import fork_into, fork_through
 from qos.errors import HostError
 
 _P_PIDFD: Final = 3
@@ -192,7 +193,7 @@ def _start(
     ours = [directory, go_read, go_write, report_read, report_write, stdin_read, stdin_write]
     try:
         try:
-            pid, pidfd = fork_into(directory if into else None, namespaces.flags_of(command.new_namespaces))
+            pid, pidfd = _fork(command, directory if into else None)
         except OSError as error:
             reason = _NO_CHILD.get(error.errno or 0) or os.strerror(error.errno or 0)
             raise HostError(f"{fs.root / cgroup}: start {command.argv[0]}: {reason}") from error
@@ -220,6 +221,13 @@ def _start(
             os.close(fd)
 
 
+def _fork(command: Command, directory: int | None) -> tuple[int, int]:
+    flags = namespaces.flags_of(command.new_namespaces)
+    if "user" in command.joined:
+        return fork_through(command.joined["user"], directory, flags)
+    return fork_into(directory, flags)
+
+
 def _bury(child: Child) -> None:
     child.send(signal.SIGKILL)
     child.wait()
@@ -228,9 +236,7 @@ def _bury(child: Child) -> None:
 
 def _from_outside(proc: ProcFS, pid: int, command: Command) -> None:
     if "user" in command.new_namespaces:
-        proc.write(pid, "setgroups", "deny")
-        proc.write(pid, "uid_map", f"0 {os.geteuid()} 1")
-        proc.write(pid, "gid_map", f"0 {os.getegid()} 1")
+        map_user(pid, proc)
     if command.oom_score_adj is not None:
         proc.write(pid, "oom_score_adj", str(command.oom_score_adj))
 
@@ -247,6 +253,9 @@ def _must_have_started(report: int, command: Command) -> None:
 
 _NO_CHILD: Final = {
     errno.ENOSYS: "clone3 into a cgroup needs Linux 5.7 or newer (or a seccomp profile that allows clone3)",
+    errno.EACCES: "the cgroup is not delegated to this user, or qos itself runs outside of what is: start it "
+    "in there (systemd-run --user --scope -p Delegate=yes -- qos …)",
+    errno.ENOSPC: "no more user namespaces: user.max_user_namespaces is reached, or 0",
     errno.EPERM: "new namespaces need root, or a user namespace that this host allows",
     errno.EAGAIN: "no more tasks: pids.max of this cgroup or of one above is reached (or RLIMIT_NPROC)",
     errno.EBUSY: "it hands controllers on to cgroups below it and takes no process itself; launch in a leaf",
@@ -268,7 +277,7 @@ def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: in
             stage = "working directory"
             os.chdir(command.working_dir)
         stage = "securityContext"
-        namespaces.become(command.who)
+        namespaces.become(command.who, rootless="user" in {*command.new_namespaces, *command.joined})
         stage = "standard input and output"
         _arrange(stdio)
         if command.init and (below := fork_into(None)[0]) != 0:
@@ -286,6 +295,9 @@ def _in_child(command: Command, stdio: tuple[int, int, int], go: int, report: in
         where = "" if error.filename is None or stage == "exec" else f" ({os.fsdecode(error.filename)})"
         with contextlib.suppress(OSError):
             os.write(report, f"{stage}{where}\0{error.errno}".encode())
+    except HostError as error:
+        with contextlib.suppress(OSError):
+            os.write(report, f"{stage}\0{error}".encode()[:_REPORT_BYTES])
     except BaseException as error:  # noqa: BLE001 — the fork must end here
         with contextlib.suppress(OSError):
             os.write(report, f"{stage}\0{error!r}".encode()[:_REPORT_BYTES])

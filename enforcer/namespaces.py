@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from enforcer import syscalls
+from enforcer.procfs import ProcFS
 from enforcer.security import CAPABILITIES, Credentials
 
 NAMESPACES: Final[Mapping[str, int]] = {
@@ -64,7 +65,8 @@ def enter(new: frozenset[str], joined: Mapping[str, int], hostname: str) -> None
         OSError: the kernel refuses.
     """
     for name, fd in joined.items():
-        syscalls.setns(fd, NAMESPACES[name])
+        if name != "user":  # it was born there
+            syscalls.setns(fd, NAMESPACES[name])
     if "cgroup" in new:
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     if "mnt" in new:
@@ -82,14 +84,25 @@ def enter(new: frozenset[str], joined: Mapping[str, int], hostname: str) -> None
         syscalls.sethostname(hostname[:63])
 
 
-def become(who: Credentials) -> None:
+def become(who: Credentials, *, rootless: bool = False) -> None:
     """Give up what the container's securityContext does not grant; nothing of it can be gained again.
+
+    Args:
+        who: what it grants.
+        rootless: this process is in a user namespace where 0 is the user, and the only id there is; any
+            other that is wanted is one more namespace, in which the user goes by that number.
 
     Raises:
         OSError: not permitted, as without root for another user.
+        HostError: the maps of another number are refused.
     """
     if who.read_only_root:
         syscalls.make_mounts_read_only("/")
+    if rootless and (who.uid or who.gid):
+        if who.read_only_root:
+            syscalls.make_writable("/proc")
+        _go_by(who.uid or 0, who.gid or 0)
+        return
     privileged = os.geteuid() == 0
     if privileged:
         for number, name in enumerate(CAPABILITIES):
@@ -103,6 +116,14 @@ def become(who: Credentials) -> None:
         os.setresuid(uid, uid, uid)
     if privileged and uid == 0:
         syscalls.set_capabilities(who.mask() & _known_to_kernel())
+
+
+def _go_by(uid: int, gid: int) -> None:
+    """The user under another number, without capabilities from the exec to come on."""
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    proc = ProcFS()
+    proc.write(os.getpid(), "uid_map", f"{uid} 0 1")
+    proc.write(os.getpid(), "gid_map", f"{gid} 0 1")
 
 
 def _drop(capability: int) -> None:

@@ -21,6 +21,7 @@ from typing import Final, Literal
 from enforcer.cgroupfs import CGROUP_MOUNT, CgroupFS
 from enforcer.place import writable_root
 from enforcer.procfs import ProcFS
+from enforcer.rootless import closed_gates, reachable
 from qos.errors import CgroupError, HostError, PreflightError
 from qos.model.profile import Version, format_version, parse_version
 
@@ -157,7 +158,7 @@ def _tree(mount: Path, proc: ProcFS) -> list[Check]:
         if not os.access(root, os.W_OK):
             found = f"{root} is mounted read-only"
             checks = [Check("delegation", "missing", found, f"give the container a writable cgroup, {_LAB}")]
-        return [*checks, *_controllers(fs), _pressure(proc)]
+        return [*checks, *_controllers(fs), _pressure(proc), *_rootless(proc)]
 
 
 def _controllers(fs: CgroupFS) -> list[Check]:
@@ -174,6 +175,26 @@ def _controllers(fs: CgroupFS) -> list[Check]:
             found = f"controller not offered: no {use}"
             checks.append(Check(name, "limited", found, "delegate it, or use a kernel that has it"))
     return checks
+
+
+def _rootless(proc: ProcFS) -> list[Check]:
+    """What an ordinary user does without, and whether he may have user namespaces at all."""
+    if os.geteuid() == 0:
+        return []
+    least = reachable(-1000, proc)
+    found = (
+        f"an ordinary user: no bandwidth of pods, no oom_score_adj below {least}, no ids but your own "
+        "(runAsUser is honoured in name: the container sees that number, files are yours)"
+    )
+    checks = [Check("root", "limited", found, "run as root for those")]
+    closed = closed_gates(proc)
+    if closed:
+        found = f"{'; '.join(words for words, _ in closed)}: qos cannot start processes in namespaces"
+        return [
+            *checks,
+            Check("user namespaces", "limited", found, "; ".join(remedy for _, remedy in closed)),
+        ]
+    return [*checks, Check("user namespaces", "ok", "an ordinary user may make them")]
 
 
 def _pressure(proc: ProcFS) -> Check:

@@ -55,6 +55,13 @@ class ProcFS:
                 return None
             raise HostError(f"{path}: {error.strerror}") from error
 
+    def sysctl(self, name: str) -> str | None:
+        """A kernel parameter (``user/max_user_namespaces``); None where this kernel has none of the name."""
+        try:
+            return _read(self.root / "sys" / name).decode().strip()
+        except OSError:
+            return None
+
     def exists(self, pid: int) -> bool:
         """Whether the process is there (a zombie is)."""
         return (self.root / str(pid)).is_dir()
@@ -74,6 +81,20 @@ class ProcFS:
                 os.close(fd)
         except OSError as error:
             raise HostError(f"{path}: write {value!r}: {_why_not(file, error)}") from error
+
+    def parent_and_start(self, pid: int) -> tuple[int, int] | None:
+        """The number of a process's parent and when it started, in clock ticks after boot; None once gone.
+
+        Number and start together name one process for good: numbers are used again.
+
+        Raises:
+            HostError: not permitted.
+        """
+        text = self.read(pid, "stat")
+        if text is None:
+            return None
+        fields = text[text.rindex(b")") + 2 :].split()  # the name before it may hold anything
+        return int(fields[1]), int(fields[19])
 
     def command_line(self, pid: int) -> tuple[str, ...] | None:
         """A process's arguments; empty for a kernel thread or a zombie, None once it is gone.

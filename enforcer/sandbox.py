@@ -17,7 +17,8 @@ from typing import Final, NoReturn, Self
 
 from enforcer import namespaces
 from enforcer.procfs import ProcFS
-from enforcer.syscalls import die_with_parent, fork_into
+from enforcer.rootless import map_user
+from enforcer.syscalls import die_with_parent, fork_into, user_namespace_of
 from qos.errors import HostError
 
 _GO: Final = b"g"
@@ -57,13 +58,18 @@ class Sandbox:
         except OSError as error:
             for fd in (go_read, go_write, report_read, report_write):
                 os.close(fd)
-            raise HostError(f"namespaces of pod {hostname}: {error.strerror}") from error
+            likely = (
+                "; is unprivileged use of user namespaces allowed? see qos doctor" if "user" in names else ""
+            )
+            raise HostError(f"namespaces of pod {hostname}: {error.strerror}{likely}") from error
         if pid == 0:
             _hold(frozenset(names), hostname, go_read, report_write)
         try:
             os.close(report_write)
             if report := os.read(report_read, _REPORT_BYTES).removeprefix(_GO).decode(errors="replace"):
                 raise HostError(f"namespaces of pod {hostname}: {report}")
+            if "user" in names:
+                map_user(pid, proc or ProcFS())
             if configure is not None:
                 configure(pid)
             return cls.of_process(pid, names, proc)
@@ -82,11 +88,16 @@ class Sandbox:
         """
         held = cls()
         try:
-            for name in sorted(names):
+            for name in sorted(set(names) - {"user"}):
                 held.fds[name] = (proc or ProcFS()).open_namespace(pid, name)
+            if "user" in names:  # its own may be one below the pod's
+                held.fds["user"] = user_namespace_of(next(iter(held.fds.values())))
         except HostError:
             held.close()
             raise
+        except OSError as error:
+            held.close()
+            raise HostError(f"user namespace of process {pid}: {error.strerror}") from error
         return held
 
     def close(self) -> None:

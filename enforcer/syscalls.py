@@ -9,11 +9,14 @@ Source: clone(2), setns(2), mount(2), mount_setattr(2), capabilities(7), prctl(2
 from __future__ import annotations
 
 import ctypes
+import errno
+import fcntl
 import os
 import signal
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
+CLONE_PARENT: Final = 0x00008000
 CLONE_NEWCGROUP: Final = 0x02000000
 CLONE_NEWUTS: Final = 0x04000000
 CLONE_NEWIPC: Final = 0x08000000
@@ -32,6 +35,7 @@ MS_BIND: Final = 4096
 MS_REC: Final = 16384
 MS_PRIVATE: Final = 1 << 18
 
+_NS_GET_USERNS: Final = 0xB701
 _PR_SET_PDEATHSIG: Final = 1
 _PR_CAPBSET_READ: Final = 23
 _PR_CAPBSET_DROP: Final = 24
@@ -70,7 +74,7 @@ def fork_into(cgroup_fd: int | None, namespaces: int = 0) -> tuple[int, int]:
 
     Args:
         cgroup_fd: descriptor of the cgroup's directory; None: that of the caller.
-        namespaces: any of the ``CLONE_NEW*`` flags, or 0.
+        namespaces: any of the ``CLONE_NEW*`` flags, and ``CLONE_PARENT``: the child is the caller's sibling.
 
     Returns:
         The child's process id and a pidfd of it (the caller's to close), in the parent.
@@ -82,7 +86,7 @@ def fork_into(cgroup_fd: int | None, namespaces: int = 0) -> tuple[int, int]:
     args = _CloneArgs(
         flags=_CLONE_PIDFD | namespaces | (0 if cgroup_fd is None else _CLONE_INTO_CGROUP),
         pidfd=ctypes.addressof(pidfd),
-        exit_signal=signal.SIGCHLD,
+        exit_signal=0 if namespaces & CLONE_PARENT else signal.SIGCHLD,  # with CLONE_PARENT it is inherited
         cgroup=cgroup_fd or 0,
     )
     ctypes.pythonapi.PyOS_BeforeFork()
@@ -96,6 +100,57 @@ def fork_into(cgroup_fd: int | None, namespaces: int = 0) -> tuple[int, int]:
         raise OSError(number, os.strerror(number), "clone3")
     os.set_inheritable(pidfd.value, False)
     return int(pid), int(pidfd.value)
+
+
+def fork_through(user_fd: int, cgroup_fd: int | None, namespaces: int = 0) -> tuple[int, int]:
+    """As :func:`fork_into`, the child being born in a user namespace that is there already.
+
+    Only a process in it may make the other namespaces there: one is forked, enters, forks the child as
+    the caller's own (``CLONE_PARENT``), and is gone.
+
+    Raises:
+        OSError: as :func:`fork_into`, or the namespace may not be entered.
+    """
+    told, telling = os.pipe()
+    between = os.fork()
+    if between == 0:
+        _be_between(user_fd, cgroup_fd, namespaces, telling)
+        os.close(telling)
+        os.close(told)
+        return 0, -1
+    try:
+        os.close(telling)
+        answer = os.read(told, 32)
+        os.waitpid(between, 0)
+    finally:
+        os.close(told)
+    kind, _, number = answer.decode().partition(" ")
+    if kind != "pid":
+        failed = int(number or errno.ECHILD)
+        raise OSError(failed, os.strerror(failed), "clone3 in the pod's user namespace")
+    return int(number), os.pidfd_open(int(number))
+
+
+def _be_between(user_fd: int, cgroup_fd: int | None, namespaces: int, telling: int) -> None:
+    """Returns in the child only."""
+    try:
+        setns(user_fd, CLONE_NEWUSER)
+        pid, _ = fork_into(cgroup_fd, namespaces | CLONE_PARENT)
+        if pid == 0:
+            return
+        os.write(telling, f"pid {pid}".encode())
+    except OSError as error:
+        os.write(telling, f"errno {error.errno or 0}".encode())
+    os._exit(0)
+
+
+def user_namespace_of(fd: int) -> int:
+    """A descriptor of the user namespace that owns a namespace (ioctl_ns(2)).
+
+    Raises:
+        OSError: it is outside of what the caller may see.
+    """
+    return fcntl.ioctl(fd, _NS_GET_USERNS)
 
 
 def _check(result: int, what: str) -> None:
@@ -152,6 +207,21 @@ def make_mounts_read_only(target: str) -> None:
             ctypes.byref(attributes),
             ctypes.c_size_t(ctypes.sizeof(attributes)),
         ),
+        f"mount_setattr {target}",
+    )
+
+
+def make_writable(target: str) -> None:
+    """Make one mount writable again.
+
+    Raises:
+        OSError: as mount_setattr(2).
+    """
+    attributes = _MountAttr(attr_clr=_MOUNT_ATTR_RDONLY)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    number = ctypes.c_long(_SYS_MOUNT_SETATTR)
+    _check(
+        _libc.syscall(number, _AT_FDCWD, target.encode(), 0, ctypes.byref(attributes), size),
         f"mount_setattr {target}",
     )
 

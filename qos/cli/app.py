@@ -12,6 +12,7 @@ from typing import Final
 import typer
 from typer.core import TyperGroup
 
+from qos.cli.adopt import adopt
 from qos.cli.apply import apply, delete, diff, get
 from qos.cli.check import test
 from qos.cli.control import freeze, kill, restart, thaw
@@ -30,8 +31,8 @@ from qos.cli.version import version
 from qos.errors import QosError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
-    explain, import_, simulate, validate, test, report, compare, apply, diff, get, delete, run, freeze, thaw,
-    kill, restart, top, record, doctor, lab, schema, version,
+    explain, import_, simulate, validate, test, report, compare, apply, diff, get, delete, run, adopt, freeze,
+    thaw, kill, restart, top, record, doctor, lab, schema, version,
 )  # fmt: skip
 """Every command, in the order of `qos --help`: what to know, what would be, what is, and about qos itself."""
 

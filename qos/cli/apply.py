@@ -126,6 +126,10 @@ def _logs(state_dir: Path | None) -> Path:
 def _go_on(
     host: Host, wanted: Desired, agents: list[str] | None, logs: Path, *, run: bool, watch: bool
 ) -> None:
+    from qos.experiment.launch_pods import without_root
+
+    for words in without_root(wanted) if run else ():
+        print(f"qos: {words}", file=sys.stderr)
     if watch:
         _watch(host, wanted, tuple(agents or ()), logs, run=run)
     elif run:

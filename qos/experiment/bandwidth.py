@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
-from qos.errors import InputError
+from qos.errors import HostError, InputError
 from qos.model.network import DEFAULT_WEIGHT, NodeNetwork, PodNetwork
 from qos.model.quantity import Quantity
 
@@ -71,6 +72,19 @@ def _weight(pod: Pod) -> int:
             expected=f"a whole number from {_WEIGHTS[0]} to {_WEIGHTS[1]}",
         )  # fmt: skip
     return int(text)
+
+
+def require_root_for(pod: Pod, bandwidth: Bandwidth) -> None:
+    """Refuse limits that an ordinary user cannot set: one end of the pod's devices is the host's.
+
+    Raises:
+        HostError: limits, without root.
+    """
+    if os.geteuid() != 0 and (bandwidth.ingress_bits or bandwidth.egress_bits):
+        raise HostError(
+            f"pod {pod.namespace}/{pod.name}: bandwidth limits need root (a device on the host's side); "
+            "take the annotations out, or run qos as root"
+        )
 
 
 def _bits(pod: Pod, annotation: str) -> int | None:

@@ -19,6 +19,7 @@ from enforcer.cgroupfs import CgroupFS
 from enforcer.drift import Difference
 from enforcer.layout import Layout
 from enforcer.place import cpu_count, memory_bytes, open_tree, writable_root
+from enforcer.rootless import step_aside, step_back
 from enforcer.state import StateStore, boot_id, default_directory
 from qos.errors import HostError, InputError
 from qos.experiment.applied import Result, result_of
@@ -134,6 +135,8 @@ class Host:
             HostError: the host refused; what was written is undone.
         """
         gone = self._gone(wanted)
+        if not dry_run:
+            step_aside(self.fs)
         applied = self.enforcer.apply(
             wanted.details.plan,
             objects=self._kept_with(wanted),
@@ -174,10 +177,15 @@ class Host:
             ConflictError: somebody else changed a value.
             HostError: a pod still holds processes, or the host refused.
         """
+        from qos.experiment.adopt import give_back
+
         now = self.kept()
         gone = choice.of(now.pods)
         pods = {key: pod for key, pod in now.pods.items() if key not in gone}
-        if kill:
+        if not kill:
+            notes = give_back(self, [key for key in now.pods if key not in pods])
+        else:
+            notes = ()
             self._kill([each.cgroup for each in now.details.pods if _key(each.pod) not in pods])
         rest = plan_pods(pods, now.settings)
         applied = self.enforcer.apply(
@@ -187,7 +195,9 @@ class Host:
             force_conflicts=force_conflicts,
             force_shrink=force_shrink,
         )
-        return result_of(applied, owners(now))
+        if not self.enforcer.record().cgroups:
+            step_back(self.fs)
+        return result_of(applied, owners(now), notes)
 
     def _kept_with(self, wanted: Desired) -> dict[str, Any]:
         """The pods, and what is known of the containers of those that stay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from qos.agent.restart import OOM_EXIT_CODE, restarts
 from qos.errors import HostError
-from qos.experiment.bandwidth import bandwidth_of
+from qos.experiment.bandwidth import bandwidth_of, require_root_for
 from qos.experiment.status import ContainerStatus, ended, keep, statuses
 
 if TYPE_CHECKING:
@@ -53,6 +54,22 @@ def launch_pods(host: Host, wanted: Desired, logs: Path) -> dict[str, int]:
     return started
 
 
+def without_root(wanted: Desired) -> list[str]:
+    """In words, what this user's containers do not get that root's would."""
+    from enforcer.rootless import reachable
+
+    words = []
+    for pod in wanted.details.pods:
+        for container in pod.containers:
+            asked = container.oom_score_adj.value
+            if (given := reachable(asked)) != asked:
+                words.append(
+                    f"pod/{_pod_key(pod)}:{container.container.name} gets oom_score_adj {given} instead of "
+                    f"{asked}: only root may lower it"
+                )
+    return words
+
+
 class Containers:
     """The containers with a command of some pods, and their pods' namespaces while they are needed here.
 
@@ -67,6 +84,7 @@ class Containers:
 
     def __init__(self, host: Host, wanted: Desired, logs: Path) -> None:
         from enforcer.command import command_of
+        from enforcer.rootless import reachable
 
         self._host = host
         self._logs = logs
@@ -76,9 +94,10 @@ class Containers:
         self._statuses = statuses(host.objects())
         self._changed: set[str] = set()
         for pod in wanted.details.pods:
-            bandwidth_of(pod.pod)
+            require_root_for(pod.pod, bandwidth_of(pod.pod))
             for container in pod.containers:
-                command = command_of(pod.pod, container.container, container.oom_score_adj.value)
+                adj = reachable(container.oom_score_adj.value)
+                command = command_of(pod.pod, container.container, adj)
                 if command is not None and container.type != "init":
                     self._known[container.cgroup] = (pod, container, command)
 
@@ -228,6 +247,8 @@ class Containers:
         shared = command.new_namespaces & _SHARED
         if pod.pod.spec.host_network:
             shared -= {"net", "uts"}
+        if os.geteuid() != 0:
+            shared |= {"user"}
         if pod.cgroup not in self._sandboxes:
             self._sandboxes[pod.cgroup] = self._sandbox(pod, shared)
         own = command.new_namespaces - _SHARED

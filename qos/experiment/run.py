@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qos.errors import InputError
 from qos.experiment.desired import plan_pods
+from qos.experiment.launch_pods import without_root
 from qos.experiment.observe import Recorder
 from qos.experiment.pods_here import managed
 from qos.model.pod import Pod
@@ -43,7 +44,7 @@ class Wish:
     """What the user asked a command to get.
 
     Attributes:
-        argv: the command.
+        argv: the command; empty for processes that run already.
         name: of the pod; None: from the command.
         namespace: of the pod.
         qos_class: which class it must come out as; None: whichever it does.
@@ -71,18 +72,15 @@ def pod_of(wish: Wish) -> Pod:
     requests, limits = dict(wish.requests or {}), dict(wish.limits or {})
     if wanted is QOSClass.GUARANTEED:
         limits = {**requests, **limits}
-    name = wish.name or f"{_dns_name(wish.argv[0])}-{secrets.token_hex(2)}"
+    container = (
+        {"name": _dns_name(wish.argv[0]), "command": list(wish.argv)} if wish.argv else {"name": "main"}
+    )
+    name = wish.name or f"{_dns_name(wish.argv[0]) if wish.argv else 'adopted'}-{secrets.token_hex(2)}"
     document = {
         "metadata": {"name": name, "namespace": wish.namespace, "uid": f"run-{name}"},
         "spec": {
             "restartPolicy": "Never",
-            "containers": [
-                {
-                    "name": _dns_name(wish.argv[0]),
-                    "command": list(wish.argv),
-                    "resources": {"requests": requests, "limits": limits},
-                }
-            ],
+            "containers": [{**container, "resources": {"requests": requests, "limits": limits}}],
         },
     }
     try:
@@ -149,13 +147,14 @@ def running(host: Host, wanted: Desired, key: str) -> Iterator[Child]:
     """
     from enforcer.command import command_of
     from enforcer.launch import launch
+    from enforcer.rootless import reachable
     from qos.experiment.enforce import Choice
 
     host.apply(wanted)
     try:
         (mine,) = (each for each in wanted.details.pods if f"{each.pod.namespace}/{each.pod.name}" == key)
         (container,) = mine.containers
-        command = command_of(mine.pod, container.container, container.oom_score_adj.value)
+        command = command_of(mine.pod, container.container, reachable(container.oom_score_adj.value))
         if command is None:
             raise InputError("no command", expected="qos run [OPTIONS] -- COMMAND")
         with launch(host.fs, host.path(container.cgroup), in_users_place(command)) as child:
@@ -208,6 +207,8 @@ def run_recorded(
     with running(host, wanted, key) as child, signals_to(child) as told:
         here = managed(host, [key])
         cgroup = host.path(here.pods[0]["cgroup"])
+        for words in without_root(wanted):
+            tell(words)
         tell(f"pod/{key} is {here.pods[0]['qosClass']}, in {host.fs.root / cgroup}")
         if interval_seconds is not None:
             recorder = Recorder(host.fs, here, interval_seconds)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from qos.model.sample import Samples
 
 PREFIX: Final = "status/"
+ADOPTED: Final = "adopted/"
+"""Processes that were moved into a container, and where they were; see :mod:`qos.experiment.adopt`."""
 State = Literal["Running", "CrashLoopBackOff", "Completed", "Error", "OOMKilled", "Evicted"]
 _OOM_KILLED: Final = 137
 
@@ -80,7 +82,7 @@ def objects_of(before: Mapping[str, Any], pods: Collection[str]) -> dict[str, An
     return {
         key: data
         for key, data in before.items()
-        if key.startswith(PREFIX) and key.removeprefix(PREFIX).rpartition(":")[0] in pods
+        if key.startswith((PREFIX, ADOPTED)) and key.partition("/")[2].rpartition(":")[0] in pods
     }
 
 
