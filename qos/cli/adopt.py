@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from enforcer.adopt import Way
+    from qos.experiment.adopt import Adoption
 
 
 class Output(StrEnum):
@@ -64,6 +65,10 @@ def adopt(
     wish = Wish((), name=name, qos_class=qos_class, requests=requests, limits=limits)
     with Host(root, state_dir) as host:
         done = take(host, way, what, into=into, wish=wish, dry_run=dry_run)
+    _print(done, output, dry_run=dry_run)
+
+
+def _print(done: Adoption, output: Output, *, dry_run: bool) -> None:
     said = "would be adopted" if dry_run else "adopted"
     print(f"qos: {len(done.processes)} processes {said} by pod/{done.container}", file=sys.stderr)
     if output is Output.JSON:
