@@ -48,8 +48,8 @@ class Objectives:
     """What the `slo` strategy holds on the usage it is fitted to.
 
     Attributes:
-        late: part of the CPU time wanted that may come late while every neighbour takes all it can, so that
-            the container has its request and no more.
+        late: part of a day's CPU time wanted that may come late while every neighbour takes all it can, so
+            that the container has its request and no more.
     """
 
     late: float = 0.05
@@ -90,14 +90,14 @@ def by_vpa(usage: Usage, _: Objectives) -> Resources:
 def by_slo(usage: Usage, objectives: Objectives) -> Resources:
     """The smallest values that hold the objective on this usage, and would have held it day after day.
 
-    CPU: the smallest request with which no more than ``late`` of the work comes late on a node whose
-    neighbours take all they can. Memory: the highest so far, raised by as much as a new maximum ever passed
-    the one before it (at least 2 %, at most doubled).
+    CPU: the smallest request with which no more than ``late`` of a day's work comes late on a node whose
+    neighbours take all they can; recent days count (see :func:`smallest_cpu`). Memory: the highest so far,
+    raised by as much as a new maximum ever passed the one before it (at least 2 %, at most doubled).
     """
     cpu = None
     if len(usage.cpu):
         cpu = milli(smallest_cpu(usage.cpu, usage.cpu_times, objectives.late), 1)
-    memory, reason = None, f"CPU: at most {objectives.late:.0%} of the work late under contention"
+    memory, reason = None, f"CPU: at most {objectives.late:.0%} of a day's work late under contention"
     if len(usage.memory):
         margin = surprise(usage)
         memory = mebibytes(float(usage.memory.max()) * (1 + margin), 1)
@@ -111,14 +111,29 @@ STRATEGIES: Final[Mapping[str, Strategy]] = MappingProxyType(
 
 
 def smallest_cpu(cpu: Floats, times: Floats, late: float) -> float:
-    """The smallest CPU share with which at most ``late`` of the work is late; halving, to a thousandth."""
-    low, high = 0.0, float(cpu.max())
+    """The smallest CPU share that holds the objective, day by day; halving, to a thousandth.
+
+    A day on which more than ``late`` of its work comes late breaks it; each day is judged alone, and what
+    another left over is not carried into it. Days count back from the end and weigh half as much for each day
+    that they are older, as the VPA's samples do; those that break the objective may weigh ``late`` of all
+    together: with 5 % it has to hold on each of the last four days.
+    """
+    if not len(cpu):
+        return 0.0
+    day = ((times[-1] - times) // _DAY).astype(np.int64)
+    days = [np.flatnonzero(day == number) for number in np.unique(day).tolist()]
+    weights = [float(np.exp2(-float(day[rows[0]]))) for rows in days]
+
+    def holds(cpus: float) -> bool:
+        broken = 0.0
+        for rows, weight in zip(days, weights, strict=True):
+            broken += weight * (late_share(cpu[rows], times[rows], cpus) > late)
+        return broken <= late * sum(weights)
+
+    low, high = 0.0, float(cpu.max(initial=0.0))
     while high - low > 0.0005:
         middle = (low + high) / 2
-        if late_share(cpu, times, middle) <= late:
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return high
 
 

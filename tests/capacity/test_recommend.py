@@ -109,3 +109,21 @@ def test_what_is_no_price_is_refused(text: str) -> None:
     """Another resource, no number, below 0, or twice."""
     with pytest.raises(ValueError, match="price"):
         parse_price(text)
+
+
+def test_slo_forgets_a_day_that_is_long_past() -> None:
+    """Three weeks ago a day of 8 CPUs, since then a tenth: that day weighs less than 5 % and may break it."""
+    cpu = [8.0] * 24 + [0.1] * 24 * 20
+    usage = Usage("once", np.arange(len(cpu)) * 3600.0, np.array(cpu))
+    found = by_slo(usage, Objectives(0.05))
+    assert found.cpu_milli is not None
+    assert 95 <= found.cpu_milli <= 100
+
+
+def test_slo_holds_on_each_of_the_last_four_days() -> None:
+    """A busy day four days ago weighs 2^-3 of 2: more than 5 %, so that it has to hold on it."""
+    cpu = [0.1] * 24 * 10 + [2.0] * 24 + [0.1] * 24 * 3
+    usage = Usage("busy", np.arange(len(cpu)) * 3600.0, np.array(cpu))
+    found = by_slo(usage, Objectives(0.05))
+    assert found.cpu_milli is not None
+    assert found.cpu_milli > 1900

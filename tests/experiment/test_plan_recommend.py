@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -197,17 +198,59 @@ def test_slo_kills_no_more_and_wastes_less_on_every_real_series(shared_dir: Path
         [sys.executable, "benchmarks/backtest.py", str(shared_dir / "data" / "usage-series")],
         cwd=repository, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    rows = {}
+    rows: dict[tuple[str, str], list[float]] = {}
     for text in done.stdout.splitlines():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
-        if cells[0] == "all":
-            rows[cells[1].strip("`")] = [float(cell.rstrip("%")) for cell in cells[2:]]
-    assert set(rows) == {"percentile", "vpa", "slo"}
+        if cells[0] in {"bitbrains", "crane", "kruize", "all"}:
+            rows[cells[0], cells[1].strip("`")] = [float(cell.rstrip("%")) for cell in cells[2:]]
+    for group in ("bitbrains", "crane", "kruize"):
+        vpa, slo = rows[group, "vpa"], rows[group, "slo"]
+        assert (slo[1] <= vpa[1], slo[2] <= vpa[2], slo[4] < vpa[4]) == (True, True, True), group
     series, kills, late, _, cpus, gib = zip(
-        *(rows[name] for name in ("percentile", "vpa", "slo")), strict=True
+        *(rows["all", name] for name in ("percentile", "vpa", "slo")), strict=True
     )
     assert set(series) == {30.0}
     assert kills[2] <= min(kills[:2])
     assert late[2] < min(late[:2])
     assert cpus[2] < cpus[1]
     assert gib[2] <= gib[1]
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_kubectl_takes_the_patches_and_the_kustomization(tmp_path: Path) -> None:
+    """Kubectl itself patches a Deployment by our command's patch, and builds our kustomization over it."""
+    containers = [
+        {"name": name, "image": "x", "resources": {"limits": {"cpu": "2"}}} for name in ("app", "log")
+    ]
+    deployment = {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": containers}},
+        },
+    }  # fmt: skip
+    (tmp_path / "web.yaml").write_text(yaml.safe_dump(deployment))
+    found = [(Target("shop", "Deployment", "web", "app"), Resources(250, 512 * MIB))]
+    patch = shlex.split(kubectl(found))[-1]
+    local = [
+        "kubectl",
+        "patch",
+        "--local",
+        "-f",
+        "web.yaml",
+        "--type",
+        "strategic",
+        "--patch",
+        patch,
+        "-o",
+        "yaml",
+    ]
+    text = kustomize(found).replace("patches:", "resources: [web.yaml]\npatches:")
+    (tmp_path / "kustomization.yaml").write_text(text)
+    for words in (local, ["kubectl", "kustomize", "."]):
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        app, log = yaml.safe_load(done.stdout)["spec"]["template"]["spec"]["containers"]
+        assert app["resources"]["requests"] == {"cpu": "250m", "memory": "512Mi"}
+        assert app["resources"]["limits"]["memory"] == "512Mi"
+        assert log["resources"] == {"limits": {"cpu": "2"}}
