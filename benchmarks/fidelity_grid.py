@@ -32,7 +32,7 @@ from fidelity_cases import quota_cases, service_cases, task_cases, two_cpu_cases
 from fidelity_gate import accept_today
 from fidelity_memory_cases import eviction_cases, limit_cases, oom_cases, protection_cases
 from fidelity_parts import MADE_BY, Case
-from fidelity_table import KERNELS, judge, line_text, show, write_tables
+from fidelity_table import KERNELS, judge, line_text, show, unexplained, write_tables
 
 from enforcer.lab.launcher import run_in_guest, unwind_on_sigterm
 from qos.errors import HostError, QosError
@@ -243,6 +243,9 @@ def main() -> int:
         return accept_today(KERNELS, told.only, told.reason)
     else:
         write_tables()
+        left = unexplained()
+        print("\n".join(f"no cause is known: {line}" for line in left))
+        return 1 if left else 0
     return 0
 
 

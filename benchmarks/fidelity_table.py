@@ -10,6 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from fidelity_causes import CAUSES, cause_of
+
 from qos.experiment.predict import predict_again
 from qos.experiment.simulate import load
 from qos.record.fidelity import RULES, Line, compare
@@ -110,7 +112,7 @@ def _number(value: float | None) -> str:
 def _summary(everything: Mapping[str, Sequence[Judged]]) -> Iterator[str]:
     yield (
         "| metric | kernel | lines | median error | target | worst error | target | worst scenario "
-        "| in noise | outside |"
+        "| in noise | misses, and what they come from |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for metric, rule in RULES.items():
@@ -122,39 +124,69 @@ def _summary(everything: Mapping[str, Sequence[Judged]]) -> Iterator[str]:
             worst, where = max(lines, key=lambda pair: abs(pair[0].error))
             middle = _percent(median(known), metric) if known else "–"
             noise = sum(line.verdict == "in noise" for line, _ in lines)
-            outside = sum(line.verdict == "OUTSIDE" for line, _ in lines)
+            outside = [_cause(kernel, name, line) for line, name in lines if line.verdict == "OUTSIDE"]
+            why = ", ".join(f"{outside.count(each)} {each}" for each in dict.fromkeys(outside))
             yield (
                 f"| {metric} | {kernel} | {len(lines)} | {middle} | {_percent(rule.target, metric)} "
-                f"| {_error(worst)} | {_percent(rule.tolerance, metric)} | {where} | {noise} | {outside} |"
+                f"| {_error(worst)} | {_percent(rule.tolerance, metric)} | {where} | {noise} | {why or '–'} |"
             )
 
 
+def _cause(kernel: str, scenario: str, line: Line) -> str:
+    found = cause_of(kernel, scenario, line.metric)
+    return found.name if found else "**unexplained**"
+
+
+def unexplained() -> list[str]:
+    """The stored lines outside their tolerance for which no cause is known."""
+    return [
+        f"{kernel} {one.scenario}: {line.metric} {line.subject} {_error(line)}"
+        for kernel in KERNELS
+        for one in judged(kernel)
+        for line in one.lines
+        if line.verdict == "OUTSIDE" and cause_of(kernel, one.scenario, line.metric) is None
+    ]
+
+
+def _causes() -> Iterator[str]:
+    yield "| cause | of the | what happens |"
+    yield "|---|---|---|"
+    for cause in CAUSES:
+        yield f"| {cause.name} | {cause.whose} | {cause.words} |"
+    yield ""
+
+
 def _details(everything: Mapping[str, Sequence[Judged]]) -> Iterator[str]:
+    yield from _causes()
     for kernel, found in everything.items():
-        if not found:
-            continue
-        lines = sum(len(one.lines) for one in found)
-        repeats = sorted({one.repeats for one in found})
-        what = f"{len(found)} scenarios, {lines} lines, repeats {repeats}"
-        yield f"## {kernel}, Linux {found[0].release}: {what}\n"
-        skipped = {name: data["skipped"] for name, data in stored(kernel).items() if "skipped" in data}
-        if skipped:
-            yield "Skipped: " + "; ".join(f"{name} ({why})" for name, why in skipped.items()) + ".\n"
-        yield "| metric | lines | " + " | ".join(VERDICTS) + " |"
-        yield "|---|---|" + "---|" * len(VERDICTS)
-        for metric in RULES:
-            mine = [line for one in found for line in one.lines if line.metric == metric]
-            if mine:
-                counts = (sum(line.verdict == word for line in mine) for word in VERDICTS)
-                yield f"| {metric} | {len(mine)} | " + " | ".join(map(str, counts)) + " |"
-        yield f"\n### Lines outside their tolerance on {kernel}\n"
-        yield "| scenario | metric | whose | predicted | measured | noise | error |"
-        yield "|---|---|---|---|---|---|---|"
-        for one in found:
-            for line in one.lines:
-                if line.verdict == "OUTSIDE":
-                    values = " | ".join(
-                        _number(value) for value in (line.predicted, line.measured, line.noise)
-                    )
-                    yield f"| {one.scenario} | {line.metric} | {line.subject} | {values} | {_error(line)} |"
-        yield ""
+        if found:
+            yield from _of_kernel(kernel, found)
+
+
+def _of_kernel(kernel: str, found: Sequence[Judged]) -> Iterator[str]:
+    lines = sum(len(one.lines) for one in found)
+    repeats = sorted({one.repeats for one in found})
+    what = f"{len(found)} scenarios, {lines} lines, repeats {repeats}"
+    yield f"## {kernel}, Linux {found[0].release}: {what}\n"
+    skipped = {name: data["skipped"] for name, data in stored(kernel).items() if "skipped" in data}
+    if skipped:
+        yield "Skipped: " + "; ".join(f"{name} ({why})" for name, why in skipped.items()) + ".\n"
+    yield "| metric | lines | " + " | ".join(VERDICTS) + " |"
+    yield "|---|---|" + "---|" * len(VERDICTS)
+    for metric in RULES:
+        mine = [line for one in found for line in one.lines if line.metric == metric]
+        if mine:
+            counts = (sum(line.verdict == word for line in mine) for word in VERDICTS)
+            yield f"| {metric} | {len(mine)} | " + " | ".join(map(str, counts)) + " |"
+    yield f"\n### Lines outside their tolerance on {kernel}\n"
+    yield "| scenario | metric | whose | predicted | measured | noise | error | cause |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for one in found:
+        for line in one.lines:
+            if line.verdict == "OUTSIDE":
+                told = (_number(value) for value in (line.predicted, line.measured, line.noise))
+                values, why = " | ".join(told), _cause(kernel, one.scenario, line)
+                yield (
+                    f"| {one.scenario} | {line.metric} | {line.subject} | {values} | {_error(line)} | {why} |"
+                )
+    yield ""

@@ -1,0 +1,104 @@
+"""Why a prediction is off where it is: in words, for every line outside its tolerance.
+
+A line without a cause here is told as unexplained, and `fidelity_grid.py table` ends with 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+UML = ("uml", "built")
+EVERY = ("uml", "built", "qemu")
+CPU = ("cpu_usage", "cpu_share")
+THROTTLING = ("throttled_*",)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What makes some lines of some scenarios differ.
+
+    Attributes:
+        name: short, for tables.
+        whose: "lab": not so on a real host; "model": not computed; "load": the load is not what was asked.
+        words: the explanation.
+        where: (kernels, globs of scenarios, globs of metrics), of which one must fit.
+    """
+
+    name: str
+    whose: str
+    words: str
+    where: Sequence[tuple[Sequence[str], Sequence[str], Sequence[str]]]
+
+    def fits(self, kernel: str, scenario: str, metric: str) -> bool:
+        """Whether it explains a line."""
+        return any(
+            kernel in kernels
+            and any(fnmatchcase(scenario, glob) for glob in scenarios)
+            and any(fnmatchcase(metric, glob) for glob in metrics)
+            for kernels, scenarios, metrics in self.where
+        )
+
+
+CAUSES = (
+    Cause(
+        "ticks",
+        "lab",
+        "User Mode Linux looks at its clock every 10 ms. A wait of a throttled group is told in whole "
+        "ticks and begins at one: of 10 ms a period nothing is seen, of 50 ms after a burst some 40. A "
+        "period of 10 or 20 ms is a tick or two long, so a quota is overrun by a tick and paid back in "
+        "the next one, which then is throttled and not counted, or not throttled at all.",
+        (
+            (UML, ("quota-*", "bursts-*", "batch-under-*", "constant-above-quota"), THROTTLING),
+            (UML, ("quota-two-of-them", "quota-beside-spinner"), CPU),
+        ),
+    ),
+    Cause(
+        "aliasing",
+        "lab",
+        "A steady load submits work every 10 ms, one tick of User Mode Linux: CPU time is booked to "
+        "whoever runs at the tick, so pieces of 2 to 5 ms are booked as nothing, or as 10 ms, and the "
+        "load, which burns until that clock says that it has its time, takes too little or too much.",
+        (
+            (UML, ("weights-half-idle-*", "weights-overloaded-*", "idle-class-beside-*"), CPU),
+            (UML, ("constant-*", "memory-below-limit-beside-busy"), (*CPU, *THROTTLING)),
+            (UML, ("weights-bursty-sibling",), CPU),
+        ),
+    ),
+    Cause(
+        "slices",
+        "model",
+        "The kernel gives a contended CPU in slices, and a group whose quota was just refilled is soon on "
+        "it: it uses its quota up sooner than by a fluid share, and is throttled for longer.",
+        ((EVERY, ("weights-three-levels", "quota-of-a-pod-over-a-container"), THROTTLING),),
+    ),
+    Cause(
+        "wake-up",
+        "model",
+        "A woken thread waits until the running one's slice is over (10 ms on User Mode Linux), and "
+        "requests in service take turns by slices; the simulator shares the CPU among them as a fluid. "
+        "With some hundred requests p99 is that of a handful, and differs between repeats by as much.",
+        ((EVERY, ("requests-*",), ("latency_*", *CPU, *THROTTLING)),),
+    ),
+    Cause(
+        "load of threads",
+        "load",
+        "A batch is done when its last thread is; the threads end up to a piece apart, and their parent "
+        "uses CPU time that is not the job's.",
+        ((EVERY, ("batch-*", "two-cpus-batch-*"), (*CPU, "completion_seconds", *THROTTLING)),),
+    ),
+    Cause(
+        "page cache under pressure",
+        "load",
+        "Not verified: the reader is to read 300 MiB a second from a disk that gives less in a guest: it "
+        "keeps its one CPU busy with that, the grower beside it grows slower than it was asked to, and "
+        "less is reclaimed.",
+        ((EVERY, ("cache-*",), ("memory_*", "oom_*")),),
+    ),
+)
+
+
+def cause_of(kernel: str, scenario: str, metric: str) -> Cause | None:
+    """The first cause that fits; None: not explained."""
+    return next((cause for cause in CAUSES if cause.fits(kernel, scenario, metric)), None)
