@@ -31,6 +31,7 @@ def bind(document: Document, workloads: Sequence[ScenarioWorkload], pods: Sequen
         InputError: a selector matches nothing, a container is missing or not told, or one container has two.
     """
     containers: list[dict[str, int]] = [{} for _ in pods]
+    alike, kinds = _alike(pods)
     system: dict[CgroupName, int] = {}
     for number, workload in enumerate(workloads):
         if workload.cgroup is not None:
@@ -40,17 +41,42 @@ def bind(document: Document, workloads: Sequence[ScenarioWorkload], pods: Sequen
                 raise _error(document, number, "cgroup", what, "one workload a cgroup")
             system[CgroupName(workload.cgroup)] = number
             continue
-        selected = [index for index, pod in enumerate(pods) if _selects(workload, pod)]
+        selected = [kind for kind, members in enumerate(kinds) if _selects(workload, pods[members[0]])]
         if not selected:
             raise _error(document, number, "selector", "matches no pod", _labels(pods))
-        for index in selected:
+        for index in (kinds[kind][0] for kind in selected):
             container = _container(document, number, workload, pods[index])
             if container in containers[index]:
                 other = workloads[containers[index][container]].name
                 what = f"container {container!r} of pod {pods[index].name!r} already runs workload {other!r}"
                 raise _error(document, number, "selector", what, "one workload a container")
             containers[index][container] = number
+    containers = [dict(containers[kinds[kind][0]]) for kind in alike]
     return Bound(tuple(workloads), tuple(containers), system)
+
+
+def _alike(pods: Sequence[Pod]) -> tuple[list[int], list[list[int]]]:
+    """Kind of each pod, and the pods of each kind: all that selectors look at is the same."""
+    kinds: dict[tuple[object, ...], int] = {}
+    known: dict[tuple[int, int, str], int] = {}
+    of_pod: list[int] = []
+    members: list[list[int]] = []
+    for index, pod in enumerate(pods):
+        # Replicas share these objects; pods written one by one share only what they say.
+        same = (id(pod.metadata.labels), id(pod.spec), pod.namespace)
+        kind = known.get(same)
+        if kind is None:
+            says = (
+                pod.namespace,
+                tuple(sorted(pod.metadata.labels.items())),
+                tuple((each.name, type_) for each, type_ in pod.typed_containers()),
+            )
+            kind = known[same] = kinds.setdefault(says, len(kinds))
+            if kind == len(members):
+                members.append([])
+        members[kind].append(index)
+        of_pod.append(kind)
+    return of_pod, members
 
 
 def _selects(workload: ScenarioWorkload, pod: Pod) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ class ScenarioPod:
 
     Attributes:
         pod: the pod, admission done; replicas have names of their own.
-        node: name of the node it runs on.
+        node: name of the node it runs on; empty where one of several is still to be chosen.
         workloads: container name → what its processes want; containers without one are idle.
         source: where its document begins.
         owner_kind: Pod, Deployment, …
@@ -41,9 +41,10 @@ def placed_pods(document: Document, pods: Sequence[SourcedPod], nodes: Sequence[
     """Every pod that runs: replicas with names of their own, one DaemonSet pod a node.
 
     Raises:
-        InputError: no pods, too many, two of one name, or one without a node among several.
+        InputError: no pods, too many, two of one name, or one on a node that is not there.
     """
     names = [node.name for node in nodes]
+    known = frozenset(names)
     placed: list[ScenarioPod] = []
     for each in pods:
         count = len(nodes) if each.per_node else each.replicas
@@ -51,7 +52,7 @@ def placed_pods(document: Document, pods: Sequence[SourcedPod], nodes: Sequence[
             raise InputError("too many pods", source=each.source, value=count, expected=f"at most {MAX_PODS}")
         for number in range(count):
             pod = each.pod if each.owner_kind in {"Pod", "PodTemplate"} else _replica(each.pod, number)
-            node = names[number] if each.per_node else _node_of(pod, names, each.source)
+            node = names[number] if each.per_node else _node_of(pod, names, known, each.source)
             placed.append(ScenarioPod(pod, node, {}, each.source, each.owner_kind, each.owner_name))
     seen: dict[tuple[str, str], SourceRef] = {}
     for one in placed:
@@ -75,11 +76,11 @@ def _replica(pod: Pod, number: int) -> Pod:
     return pod.model_copy(update={"metadata": metadata})
 
 
-def _node_of(pod: Pod, names: Sequence[str], source: SourceRef) -> str:
+def _node_of(pod: Pod, names: Sequence[str], known: Collection[str], source: SourceRef) -> str:
     wanted = pod.spec.node_name
     if len(names) == 1:
         return names[0]
-    if wanted in names:
+    if not wanted or wanted in known:
         return wanted
     raise InputError(
         f"pod {pod.name!r} has no node of this scenario", source=source, field="spec.nodeName", value=wanted,
