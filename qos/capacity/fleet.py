@@ -62,6 +62,7 @@ class Demand:
         allowed_class: (P,) row of ``allowed``.
         allowed: (A, N) whether a pod of that row may lie on a node (selectors, taints).
         spread: how evenly pods must lie over zones or nodes, None where nobody asks.
+        scored: (P, R) what scores count a pod for, None: what it requests.
     """
 
     names: tuple[str, ...]
@@ -71,6 +72,7 @@ class Demand:
     allowed_class: Integers
     allowed: NDArray[np.bool_]
     spread: Spread | None = None
+    scored: Integers | None = None
 
     @staticmethod
     def simple(requests: Integers, nodes: int, names: Sequence[str] = ()) -> Demand:

@@ -77,6 +77,7 @@ def pack(
     seed: int = 0,
     percentage_of_nodes_to_score: int = 0,
     used: Integers | None = None,
+    used_scored: Integers | None = None,
     until_full: bool = False,
 ) -> Placement:
     """Place pods one after another in the order given.
@@ -88,13 +89,14 @@ def pack(
         seed: of ``random``.
         percentage_of_nodes_to_score: as in KubeSchedulerConfiguration; 0: by size, 100: all.
         used: (N, R) what lies on the nodes already.
+        used_scored: (N, R) the same as scores count it, where that differs.
         until_full: stop at the first pod that finds no node; the rest is left unplaced.
 
     Two pods of 1 CPU on two nodes of 2 CPUs spread under least-allocated and share under most-allocated.
     """
-    state = _state(fleet, len(demand.requests), used)
+    state = _state(fleet, len(demand.requests), used, used_scored)
     pods = _Pods(
-        demand.requests, demand.device_count, demand.device_milli, demand.allowed_class, demand.allowed
+        demand.requests, demand.requests if demand.scored is None else demand.scored, demand.device_count, demand.device_milli, demand.allowed_class, demand.allowed
     )
     draws = np.random.default_rng(np.random.SeedSequence(seed)).random(len(demand.requests))
     found = [fleet.resources.index(name) for name in _SCORED if name in fleet.resources]
@@ -117,6 +119,7 @@ class _Pods(NamedTuple):
     """Demand's arrays, as the compiled loop takes them."""
 
     requests: Integers
+    scored: Integers
     device_count: Integers
     device_milli: Integers
     allowed_class: Integers
@@ -128,19 +131,22 @@ class _State(NamedTuple):
 
     allocatable: Integers
     used: Integers
+    used_scored: Integers
     device_used: Integers
     node: NDArray[np.int32]
     lacking: NDArray[np.int32]
     misses: Integers
 
 
-def _state(fleet: Fleet, pods: int, used: Integers | None) -> _State:
+def _state(fleet: Fleet, pods: int, used: Integers | None, used_scored: Integers | None) -> _State:
     devices = (
         fleet.device_milli if len(fleet.device_milli) else np.empty((len(fleet.names), 0), dtype=np.int64)
     )
+    start = np.zeros_like(fleet.allocatable) if used is None else used.astype(np.int64)
     return _State(
         fleet.allocatable,
-        np.zeros_like(fleet.allocatable) if used is None else used.astype(np.int64),
+        start,
+        start.copy() if used_scored is None else used_scored.astype(np.int64),
         # A device that is not there is full from the start.
         np.where(devices >= 0, 0, _DEVICE).astype(np.int64),
         np.full(pods, UNPLACED, dtype=np.int32),
@@ -173,8 +179,8 @@ def _pack(
                 score = best_score + (1.0 if _hashed(draws[pod], candidate) * fitting < 1.0 else 0.0)
             else:
                 score = _score(
-                    scoring, state.allocatable[candidate], state.used[candidate], pods.requests[pod], scored
-                )
+                    scoring, state.allocatable[candidate], state.used_scored[candidate], pods.scored[pod], scored
+                )  # fmt: skip
             if score > best_score:
                 best, best_score = candidate, score
         if best < 0:
@@ -187,6 +193,7 @@ def _pack(
         state.node[pod] = best
         for resource in range(state.allocatable.shape[1]):
             state.used[best, resource] += pods.requests[pod, resource]
+            state.used_scored[best, resource] += pods.scored[pod, resource]
         _take_devices(state.device_used[best], pods.device_count[pod], pods.device_milli[pod])
         count_in(spread, pod, best)
 

@@ -9,9 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from qos.scenario.scenario import Scenario
+
+
+class Kernel(StrEnum):
+    """Which simulated kernel runs a scenario."""
+
+    AUTO = "auto"
+    EVENTS = "events"
+    STEPS = "steps"
 
 
 class Output(StrEnum):
@@ -44,6 +55,13 @@ def simulate(
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Only this part of a sweep's runs (docs/sweeps.md).")
     ] = None,
+    kernel: Annotated[
+        Kernel, typer.Option(help="events, or steps of sampleInterval; auto: steps for several nodes.")
+    ] = Kernel.AUTO,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="In steps: full curves of these pods, workloads or cgroups."),
+    ] = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
     out: Annotated[Path, typer.Option(help="Where report and recordings go.")] = Path("reports/out"),
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = True,
@@ -54,6 +72,8 @@ def simulate(
     Prints the answer first, writes a recording (Parquet) of each run and one self-contained HTML report.
 
     With --sweep or --seeds it runs many times over and prints means with confidence intervals.
+
+    Several nodes run in steps, aggregated over pools, classes and workloads (docs/fleets.md).
 
     Example: qos simulate scenarios/contention.yaml
 
@@ -71,11 +91,24 @@ def simulate(
         return
     if output is Output.CSV or workers or engine != "local":
         raise typer.BadParameter("-o csv, --workers and --engine belong to --sweep and --seeds")
-    _simulate(scenario, policy or (), seed, output, out, report=report, record=record)
+    from qos.experiment.simulate import load
+
+    loaded = load(scenario)
+    if kernel is Kernel.STEPS or (kernel is Kernel.AUTO and len(loaded.nodes) > 1):
+        from qos.cli.fleet import simulate_fleet
+
+        simulate_fleet(
+            loaded, policies=policy or (), seed=seed, keep=keep or (), output=output, out=out, report=report,
+            record=record,
+        )  # fmt: skip
+        return
+    if keep:
+        raise typer.BadParameter("--keep belongs to steps; in events every curve is kept")
+    _simulate(loaded, policy or (), seed, output, out, report=report, record=record)
 
 
 def _simulate(
-    scenario: str,
+    loaded: Scenario,
     policies: Sequence[str],
     seed: int | None,
     output: Output,
@@ -86,11 +119,9 @@ def _simulate(
 ) -> None:
     """One run a policy: the answer, the table, the files."""
     from qos.cli.table import text_table, wrapped
-    from qos.experiment.simulate import load
     from qos.experiment.simulate import simulate as run
     from qos.experiment.tell import TABLE_HEADERS, table_rows, tell, write_results
 
-    loaded = load(scenario)
     with _progress() as progress:
         recordings = run(
             loaded,

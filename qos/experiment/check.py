@@ -14,6 +14,9 @@ from qos.check.expectations import evaluate
 from qos.check.outcome import Outcome, of_verdicts
 from qos.errors import InputError, SourceRef
 from qos.experiment.advice import Adviser
+from qos.experiment.fleet import is_fleet, run_fleet
+from qos.experiment.fleet_check import as_recording
+from qos.experiment.fleet_place import place
 from qos.experiment.matrix import under
 from qos.experiment.simulate import load, simulate
 from qos.model.expectation import Expectation, Verdict
@@ -115,7 +118,15 @@ def _adviser(path: str, scenario: Scenario, options: CheckOptions) -> Advise | N
 def runs_of(scenario: Scenario, options: CheckOptions) -> list[Recording]:
     """The scenario under all its policies, with several seeds where chance has a part."""
     count = options.seeds if is_random(scenario) else 1
-    return [run for seed in range(count) for run in simulate(scenario, seed=scenario.seed + seed)]
+    seeds = range(scenario.seed, scenario.seed + count)
+    if is_fleet(scenario):
+        placement = place(scenario)
+        return [
+            as_recording(run_fleet(scenario, policy, seed, placement=placement))
+            for seed in seeds
+            for policy in scenario.policies
+        ]
+    return [run for seed in seeds for run in simulate(scenario, seed=seed)]
 
 
 def promises(

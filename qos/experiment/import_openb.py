@@ -180,7 +180,7 @@ def _workloads(pods: Sequence[PodRow], use: float) -> Iterator[dict[str, Any]]:
     sizes = {(pod.qos or "unknown", _size(pod)): pod for pod in pods}
     for (qos, size), pod in sorted(sizes.items()):
         mean = f"{round(pod.cpu_milli * use * 1000)}u"
-        cpu = {"shape": "periodic", "mean": mean, "amplitude": mean, "cycle": "24h", "period": "1s"}
+        cpu = {"shape": "periodic", "mean": mean, "amplitude": mean, "cycle": "24h"}
         memory = {"anon": {"start": f"{round(pod.memory_mib * _MEMORY_PART)}Mi"}}
         yield {
             "name": qos,

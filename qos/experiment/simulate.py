@@ -112,8 +112,8 @@ def _refuse_uncomputed(scenario: Scenario) -> None:
     """
     if len(scenario.nodes) > 1:
         raise InputError(
-            "one node is simulated at a time", source=scenario.source, field="spec.nodes",
-            value=f"{len(scenario.nodes)} nodes", expected="one node",
+            "events are simulated of one node", source=scenario.source, field="spec.nodes",
+            value=f"{len(scenario.nodes)} nodes", expected="one node, or steps (docs/fleets.md)",
         )  # fmt: skip
     for load in (*scenario.demand.values(), *scenario.system.values()):
         where = f"spec.workloads[{load.name}]"

@@ -11,8 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from qos.experiment.fleet import is_fleet, run_fleet
 from qos.experiment.simulate import simulate
 from qos.model.summary import Summary, WorkloadSummary
+from qos.record.fleet_summary import class_of, workloads
 from qos.record.run_store import StoredRun
 from qos.record.summarize import summarize
 from qos.scenario.load import read_bytes
@@ -65,7 +67,12 @@ def run_task(task: Task) -> StoredRun:
     Raises:
         qos.errors.InputError: an impossible scenario.
     """
-    recording = simulate(_unpacked(task.scenario), policies=(task.policy,), seed=task.seed)[0]
+    scenario = _unpacked(task.scenario)
+    if is_fleet(scenario):
+        run = run_fleet(scenario, task.policy, task.seed)
+        found = workloads(run)
+        return StoredRun(key=task.key, classes={name: class_of(run, name) for name in found}, figures=found)
+    recording = simulate(scenario, policies=(task.policy,), seed=task.seed)[0]
     return stored(task.key, summarize(recording))
 
 

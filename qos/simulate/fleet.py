@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from qos.errors import PlanError
 from qos.model.cgroup import CgroupName
+from qos.model.fleet_run import BINS, BUSY_BINS
 from qos.simulate.step_demand import Steps
 from qos.simulate.step_draw import key_of
 from qos.simulate.step_fields import Part, Tables, fields_of
 from qos.simulate.step_frame import Frame, Machine, frame_of, reasons_against
 from qos.simulate.step_layout import BACKLOG, USAGE, WAIT_CPU, WAIT_QUOTA
 from qos.simulate.step_loop import run_steps
-from qos.simulate.step_output import BINS, BUSY_BINS, SUMS, Output
+from qos.simulate.step_output import SUMS, Output
 from qos.simulate.step_quota import NR_PERIODS, NR_THROTTLED, ONSETS, THROTTLED
 
 Floats = NDArray[np.float64]
@@ -51,6 +52,7 @@ class Watch:
         groups: (L,) group of each leaf.
         pools: (N,) pool of each machine.
         every: steps between two readings of the groups' counters.
+        count: how many groups there are, where some of the last ones have no leaf.
 
     Attributes:
         times: (S,) of the readings.
@@ -60,9 +62,11 @@ class Watch:
         busy: (P, BUSY_BINS) machine-steps by part of the machine in use, in half percents.
     """
 
-    def __init__(self, groups: NDArray[np.int64], pools: NDArray[np.int64], every: int = 1) -> None:
+    def __init__(
+        self, groups: NDArray[np.int64], pools: NDArray[np.int64], every: int = 1, count: int = 0
+    ) -> None:
         self.groups, self.pools, self.every = groups, pools, every
-        self.count = int(groups.max(initial=-1)) + 1
+        self.count = max(count, int(groups.max(initial=-1)) + 1)
         self.times = np.zeros(0)
         self.sums = np.zeros((0, SUMS, self.count))
         self.use = np.zeros((self.count, BINS), dtype=np.int64)
@@ -141,9 +145,9 @@ class Fleet:
         self.first_quota = np.concatenate([[0], np.cumsum(quotas)]).astype(np.int64)
         keys = np.fromiter(
             (
-                key_of(seed, CgroupName(machine.names.get(name, name)), 0)
+                0 if demand.random is None else key_of(seed, CgroupName(machine.names.get(name, name)), 0)
                 for machine, frame in zip(machines, self.frames, strict=True)
-                for name in frame.cgroups
+                for name, demand in zip(frame.cgroups, frame.demands, strict=True)
             ),
             dtype=np.uint64,
         )

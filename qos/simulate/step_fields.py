@@ -205,7 +205,7 @@ def _runs(frame: Frame, step_seconds: float) -> Ints:
 
 
 def _changes(frame: Frame) -> tuple[Ints, Ints, Floats]:
-    """(Step, leaf, CPUs from then on) of all sparse demands, in order of time."""
+    """(Step, leaf, CPUs from then on) of all sparse demands and ends (-1), in order of time."""
     steps, leaves, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
     for leaf, demand in enumerate(frame.demands):
         if demand.random is None and not demand.dense:
@@ -213,5 +213,9 @@ def _changes(frame: Frame) -> tuple[Ints, Ints, Floats]:
             steps.append(at)
             leaves.append(np.full(len(at), leaf))
             values.append(demand.levels[at])
+    for step, leaf in frame.ends:
+        steps.append(np.array([step]))
+        leaves.append(np.array([leaf]))
+        values.append(np.array([-1.0]))
     order = np.argsort(np.concatenate(steps), kind="stable")
     return np.concatenate(steps)[order], np.concatenate(leaves)[order], np.concatenate(values)[order]

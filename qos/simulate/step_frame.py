@@ -12,6 +12,7 @@ from qos.model.plan import Plan
 from qos.model.workload import Workload
 from qos.simulate.layout import UNLIMITED
 from qos.simulate.step_demand import Steps, reason_against, steps_of
+from qos.simulate.step_memory import Held, held_by, reasons_against_memory
 from qos.simulate.tree import shares_of
 
 _EPSILON: Final = 1e-9
@@ -27,12 +28,14 @@ class Machine:
         cpus: how many CPUs.
         names: leaf → the name its random draws are keyed by; its own where left out. Machines that share a
             plan tell their pods apart by it.
+        memory_bytes: what it has; None: nobody is killed for want of the machine's memory.
     """
 
     plan: Plan
     workloads: Mapping[CgroupName, Workload]
     cpus: int
     names: Mapping[CgroupName, str] = field(default_factory=dict)
+    memory_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Frame:
         weights: (L,) of the uppermost cgroup of each chain.
         demands: (L,) what each wants.
         below: cgroup → its leaves, for counters summed up the tree.
+        held: memory of all leaves, of those without CPU too.
+        ends: (step, leaf) from which on a leaf is dead.
     """
 
     cpus: int
@@ -74,6 +79,8 @@ class Frame:
     groups: list[Group] = field(default_factory=list)
     quotas: list[Quota] = field(default_factory=list)
     below: dict[CgroupName, list[int]] = field(default_factory=dict)
+    held: Held = field(default_factory=Held)
+    ends: list[tuple[int, int]] = field(default_factory=list)
 
 
 def reasons_against(machine: Machine, step_seconds: float) -> list[str]:
@@ -82,6 +89,7 @@ def reasons_against(machine: Machine, step_seconds: float) -> list[str]:
     for name, workload in machine.workloads.items():
         if why := reason_against(workload.cpu, step_seconds):
             found.append(f"{name}: {why}")
+    found += reasons_against_memory(machine.plan, machine.workloads)
     for name, spec in machine.plan.cgroups.items():
         if (
             spec.cpuset_cpus
@@ -133,6 +141,14 @@ def frame_of(machine: Machine, steps: int, step_seconds: float, known: dict[int,
             frame.below.setdefault(above, []).append(leaf)
             above = parent(above)
     frame.below[ROOT] = list(range(len(frame.cgroups)))
+    frame.held = held_by(machine.plan, machine.workloads, machine.memory_bytes, steps * step_seconds)
+    leaves = {name: leaf for leaf, name in enumerate(frame.cgroups)}
+    # CPU is used up to the end of the step in which a leaf is killed.
+    frame.ends = [
+        (math.ceil(kill.time / step_seconds - _EPSILON), leaves[kill.cgroup])
+        for kill in frame.held.kills
+        if kill.cgroup in leaves
+    ]
     return frame
 
 

@@ -8,25 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from qos.model.fleet_run import BINS, BUSY_BINS, LOWEST_OCTAVE, PER_OCTAVE
 from qos.simulate.jit import inner
 from qos.simulate.layout import EPSILON
 from qos.simulate.step_layout import BACKLOG, LEAVES, QUOTAS, RATE, USAGE, WAIT_CPU, WAIT_QUOTA
-from qos.simulate.step_quota import NR_PERIODS, NR_THROTTLED, THROTTLED
+from qos.simulate.step_quota import NR_PERIODS, NR_THROTTLED, ONSETS, THROTTLED
 
 SUMMED: Final = (USAGE, WAIT_CPU, WAIT_QUOTA, BACKLOG)
-SUMMED_QUOTA: Final = (NR_PERIODS, NR_THROTTLED, THROTTLED)
+SUMMED_QUOTA: Final = (NR_PERIODS, NR_THROTTLED, THROTTLED, ONSETS)
 SUMS: Final = len(SUMMED) + len(SUMMED_QUOTA)
 
-_PER_OCTAVE: Final = 16
-_OCTAVES: Final = 20
-BINS: Final = _OCTAVES * _PER_OCTAVE + 2
-_SHIFT: Final = 48
-_BELOW: Final = (1023 - 10) * _PER_OCTAVE - 1
-BUSY_BINS: Final = 201
-"""Use of a machine in half percents."""
+_SHIFT: Final = 48  # 16 bins an octave: the exponent and 4 bits behind it
+_BELOW: Final = (1023 + LOWEST_OCTAVE) * PER_OCTAVE - 1
 
 
 class Output(NamedTuple):
@@ -42,32 +35,6 @@ class Output(NamedTuple):
     delay: Any  # (G, BINS) pod-steps by seconds that the backlog takes at the CPUs it gets; none: no backlog
     pools: Any  # (N,) pool of each machine
     busy: Any  # (P, BUSY_BINS) machine-steps by use
-
-
-def bin_edges() -> NDArray[np.float64]:
-    """(BINS,) lower edge of each bin; 0 for the first.
-
-    >>> [round(float(edge), 6) for edge in bin_edges()[[0, 1, 2, 161, 321]]]
-    [0.0, 0.000977, 0.001038, 1.0, 1024.0]
-    """
-    place = np.arange(BINS - 1)
-    edges = 2.0 ** (place // _PER_OCTAVE - 10) * (1.0 + place % _PER_OCTAVE / _PER_OCTAVE)
-    return np.concatenate([[0.0], edges])
-
-
-def percentile_of(counts: NDArray[np.int64], part: float) -> float:
-    """The value under which ``part`` of what was counted lies, the middle of its bin; 3 % off at most.
-
-    NaN where nothing was counted; 0 in the first bin.
-    """
-    total = int(counts.sum())
-    if total == 0:
-        return float("nan")
-    place = int(np.searchsorted(np.cumsum(counts), part * total))
-    edges = bin_edges()
-    if place == 0:
-        return 0.0
-    return float((edges[place] + edges[min(place + 1, BINS - 1)]) / 2.0)
 
 
 @inner

@@ -21,6 +21,7 @@ from qos.simulate.step_layout import (
     DEMAND,
     GROUPS,
     LEAVES,
+    LIMIT,
     QUOTAS,
     RATE,
     THREADS,
@@ -113,6 +114,9 @@ def count_quotas(fields: Any, machine: int, now: float, got: Any) -> bool:
         leaf = fields.quota_leaves[quota]
         before, demand, width = leaves[BACKLOG, leaf], leaves[DEMAND, leaf], leaves[WIDTH, leaf]
         amount, period, count = quotas[AMOUNT, quota], quotas[PERIOD, quota], quotas[COUNT, quota]
+        if leaves[LIMIT, leaf] <= 0.0:  # killed
+            quotas[BITES, quota] = 0.0
+            continue
         active = ran(before, demand, amount, width, period, count)
         idle = 1.0 if active < count and (active > 0.0 or quotas[TIMER, quota] > 0.0) else 0.0
         quotas[TIMER, quota] = 1.0 if active == count else 0.0

@@ -25,7 +25,7 @@ def test_several_nodes(tmp_path: Path) -> None:
         "      spec:\n        containers:",
         "      spec:\n        nodeName: worker-96cpu-384gi-0\n        containers:",
     )
-    _refused(tmp_path, text, r"spec\.nodes: one node is simulated at a time")
+    _refused(tmp_path, text, r"spec\.nodes: events are simulated of one node")
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from slow_steps import Branch, Leaf, draws, step
 
 from qos.errors import PlanError
 from qos.model.cgroup import CgroupName, CgroupSpec
+from qos.model.fleet_run import percentile_of
 from qos.model.plan import Plan
 from qos.model.workload import Workload
 from qos.simulate.fleet import Fleet, Watch
 from qos.simulate.kernel import SimKernel
 from qos.simulate.step_draw import key_of
 from qos.simulate.step_frame import Machine
-from qos.simulate.step_output import percentile_of
 
 STEPS = 12
 
