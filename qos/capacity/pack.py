@@ -96,7 +96,12 @@ def pack(
     """
     state = _state(fleet, len(demand.requests), used, used_scored)
     pods = _Pods(
-        demand.requests, demand.requests if demand.scored is None else demand.scored, demand.device_count, demand.device_milli, demand.allowed_class, demand.allowed
+        demand.requests,
+        demand.requests if demand.scored is None else demand.scored,
+        demand.device_count,
+        demand.device_milli,
+        demand.allowed_class,
+        demand.allowed,
     )
     draws = np.random.default_rng(np.random.SeedSequence(seed)).random(len(demand.requests))
     found = [fleet.resources.index(name) for name in _SCORED if name in fleet.resources]
@@ -179,7 +184,8 @@ def _pack(
                 score = best_score + (1.0 if _hashed(draws[pod], candidate) * fitting < 1.0 else 0.0)
             else:
                 score = _score(
-                    scoring, state.allocatable[candidate], state.used_scored[candidate], pods.scored[pod], scored
+                    scoring, state.allocatable[candidate], state.used_scored[candidate], pods.scored[pod],
+                    scored,
                 )  # fmt: skip
             if score > best_score:
                 best, best_score = candidate, score

@@ -46,8 +46,6 @@ def import_(
 
     usage reads bitbrains, crane, kruize, Alibaba and time,value CSV, and Prometheus range JSON.
 
-    qos simulate runs one node; a cluster's scenario is for reading and for other tools until it runs fleets.
-
     Example: qos import usage vm1.csv vm2.csv --out vms && qos simulate vms/scenario.yaml
     """
     from qos.errors import InputError

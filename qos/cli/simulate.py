@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,35 +33,44 @@ class Output(StrEnum):
     CSV = "csv"
 
 
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATH=VALUES", help="Run at each value: A..B:N or A,B,C; repeat for a grid."),
+]
+SeedsOption = Annotated[
+    int | None, typer.Option(help="Run with so many seeds; means and intervals.", min=1, max=100_000)
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(help="Processes of a sweep; else one a CPU.", min=1, max=1024)
+]
+EngineOption = Annotated[
+    str, typer.Option(metavar="ENGINE", help="Where a sweep runs: local or dask://HOST:PORT.")
+]
+ShardOption = Annotated[
+    str | None, typer.Option(metavar="I/N", help="Only this part of a sweep's runs (docs/sweeps.md).")
+]
+KernelOption = Annotated[
+    Kernel, typer.Option(help="events, or steps of sampleInterval; auto: steps for several nodes.")
+]
+KeepOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GLOB", help="In steps: full curves of these pods, workloads or cgroups."),
+]
+
+
 def simulate(
     scenario: Annotated[str, typer.Argument(help="Scenario file (kind: Scenario).", metavar="SCENARIO")],
     policy: Annotated[
         list[str] | None, typer.Option("--policy", "-p", help="Run this policy instead; repeat for several.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the scenario's own seed.", min=0)] = None,
-    sweep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH=VALUES", help="Run at each value: A..B:N or A,B,C; repeat for a grid."),
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="Run with so many seeds; means and intervals.", min=1, max=100_000)
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes of a sweep; else one a CPU.", min=1, max=1024)
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(metavar="ENGINE", help="Where a sweep runs: local or dask://HOST:PORT.")
-    ] = "local",
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only this part of a sweep's runs (docs/sweeps.md).")
-    ] = None,
-    kernel: Annotated[
-        Kernel, typer.Option(help="events, or steps of sampleInterval; auto: steps for several nodes.")
-    ] = Kernel.AUTO,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="GLOB", help="In steps: full curves of these pods, workloads or cgroups."),
-    ] = None,
+    sweep: SweepOption = None,
+    seeds: SeedsOption = None,
+    workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    shard: ShardOption = None,
+    kernel: KernelOption = Kernel.AUTO,
+    keep: KeepOption = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
     out: Annotated[Path, typer.Option(help="Where report and recordings go.")] = Path("reports/out"),
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = True,
@@ -83,28 +92,33 @@ def simulate(
     from qos.cli.sweep import sweep as run_sweep
 
     options = SweepOptions(sweep or (), seeds, workers, engine, shard)
-    if options.asked:
-        run_sweep(
-            scenario, options, policies=policy or (), seed=seed, output=output, out=out, report=report,
-            record=record,
-        )  # fmt: skip
-        return
-    if output is Output.CSV or workers or engine != "local":
+    if not options.asked and (output is Output.CSV or workers or engine != "local"):
         raise typer.BadParameter("-o csv, --workers and --engine belong to --sweep and --seeds")
+    if options.asked and (keep or kernel is not Kernel.AUTO):
+        raise typer.BadParameter("--keep and --kernel belong to single runs, not to --sweep and --seeds")
+    files: dict[str, Any] = {"out": out, "report": report, "record": record}
+    if options.asked:
+        run_sweep(scenario, options, policies=policy or (), seed=seed, output=output, **files)
+    else:
+        _once(scenario, kernel, policy or (), seed, keep or (), output, **files)
+
+
+def _once(
+    scenario: str, kernel: Kernel, policies: Sequence[str], seed: int | None, keep: Sequence[str],
+    output: Output, **files: Any,
+) -> None:  # fmt: skip
+    """One run a policy, on the kernel that is asked for or that can run it."""
     from qos.experiment.simulate import load
 
     loaded = load(scenario)
     if kernel is Kernel.STEPS or (kernel is Kernel.AUTO and len(loaded.nodes) > 1):
         from qos.cli.fleet import simulate_fleet
 
-        simulate_fleet(
-            loaded, policies=policy or (), seed=seed, keep=keep or (), output=output, out=out, report=report,
-            record=record,
-        )  # fmt: skip
+        simulate_fleet(loaded, policies=policies, seed=seed, keep=keep, output=output, **files)
         return
     if keep:
         raise typer.BadParameter("--keep belongs to steps; in events every curve is kept")
-    _simulate(loaded, policy or (), seed, output, out, report=report, record=record)
+    _simulate(loaded, policies, seed, output, **files)
 
 
 def _simulate(
@@ -112,8 +126,8 @@ def _simulate(
     policies: Sequence[str],
     seed: int | None,
     output: Output,
-    out: Path,
     *,
+    out: Path,
     report: bool,
     record: bool,
 ) -> None:

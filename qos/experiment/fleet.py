@@ -6,7 +6,7 @@ import fnmatch
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from qos.simulate.fleet import Fleet, Watch
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Keys = dict[tuple[str, str, str], int]
 MOST_READINGS: Final = 1440
 _CHUNK_CELLS: Final = 1 << 23
 """Steps are run in stretches whose kept curves fill at most 32 MiB."""
@@ -80,23 +81,34 @@ def run_fleet(
     except PlanError as error:
         raise _in_steps(scenario, error) from None
     keys = group_keys(nodes)
-    groups = leaf_groups(nodes, [frame.cgroups for frame in fleet.frames], keys)
-    pools = list(dict.fromkeys(node.pool for node in nodes))
-    watch = Watch(
-        groups, np.array([pools.index(node.pool) for node in nodes], dtype=np.int64),
-        every=math.ceil(steps / MOST_READINGS), count=len(keys),
-    )  # fmt: skip
+    watch = _watch(nodes, fleet, keys)
     kept = _kept(nodes, fleet, keep) if sink and keep else []
     if sink:
         sink.names([name for _, name in kept])
     _advance(fleet, watch, [leaf for leaf, _ in kept], sink, progress)
+    meta = _meta(scenario, seed, command, steps, fleet.leaves, placement)
+    return _run(policy, meta, nodes, fleet, watch, keys, placement)
+
+
+def _watch(nodes: Sequence[FleetNode], fleet: Fleet, keys: Keys) -> Watch:
+    groups = leaf_groups(nodes, [frame.cgroups for frame in fleet.frames], keys)
+    pools = {name: number for number, name in enumerate(dict.fromkeys(node.pool for node in nodes))}
+    of_machine = np.array([pools[node.pool] for node in nodes], dtype=np.int64)
+    return Watch(groups, of_machine, every=math.ceil(fleet.steps / MOST_READINGS), count=len(keys))
+
+
+def _run(
+    policy: str, meta: dict[str, Any], nodes: Sequence[FleetNode], fleet: Fleet, watch: Watch, keys: Keys,
+    placement: FleetPlacement,
+) -> FleetRun:  # fmt: skip
+    """What was watched, with what memory did meanwhile."""
     memory, peaks = _memory(nodes, fleet, keys, watch.times)
     events, event_groups = _kills(nodes, fleet, keys)
     counts = _containers(nodes, keys)
     return FleetRun(
         policy=policy,
-        seed=seed,
-        meta=_meta(scenario, seed, command, steps, fleet.leaves, placement),
+        seed=meta["seed"],
+        meta=meta,
         groups=tuple(FleetGroup(*key, containers=int(counts[number])) for key, number in keys.items()),
         pools=dict(Counter(node.pool for node in nodes)),
         times=watch.times,
@@ -191,9 +203,7 @@ def _advance(
             progress(fleet.done / fleet.steps)
 
 
-def _memory(
-    nodes: Sequence[FleetNode], fleet: Fleet, keys: dict[tuple[str, str, str], int], times: Floats
-) -> tuple[Floats, Floats]:
+def _memory(nodes: Sequence[FleetNode], fleet: Fleet, keys: Keys, times: Floats) -> tuple[Floats, Floats]:
     """(S, G) bytes held by each group, and (G,) the most of any one container."""
     total, peaks = np.zeros((len(times), len(keys))), np.zeros(len(keys))
     alike = Counter((id(frame), node.pool) for node, frame in zip(nodes, fleet.frames, strict=True))
@@ -215,9 +225,7 @@ def _memory(
     return total, peaks
 
 
-def _kills(
-    nodes: Sequence[FleetNode], fleet: Fleet, keys: dict[tuple[str, str, str], int]
-) -> tuple[tuple[Event, ...], tuple[int, ...]]:
+def _kills(nodes: Sequence[FleetNode], fleet: Fleet, keys: Keys) -> tuple[tuple[Event, ...], tuple[int, ...]]:
     """Kills of all machines in order of time, and the group of each."""
     found: list[tuple[Event, int]] = []
     for node, frame in zip(nodes, fleet.frames, strict=True):
@@ -233,7 +241,7 @@ def _kills(
     return tuple(event for event, _ in found), tuple(group for _, group in found)
 
 
-def _containers(nodes: Sequence[FleetNode], keys: dict[tuple[str, str, str], int]) -> Ints:
+def _containers(nodes: Sequence[FleetNode], keys: Keys) -> Ints:
     counts = np.zeros(len(keys), dtype=np.int64)
     for node in nodes:
         for leaf in node.template.leaves:
@@ -243,7 +251,7 @@ def _containers(nodes: Sequence[FleetNode], keys: dict[tuple[str, str, str], int
 
 def _meta(
     scenario: Scenario, seed: int, command: str, steps: int, leaves: int, placement: FleetPlacement
-) -> dict[str, object]:
+) -> dict[str, Any]:
     found = describe(scenario, seed, command)
     del found["node"]
     return found | {

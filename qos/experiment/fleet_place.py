@@ -88,9 +88,11 @@ def _scored(cluster: Cluster, kind: int) -> Integers:
 
     Source: GetNonzeroRequests in pkg/scheduler/util/pod_resources.go of Kubernetes 1.36.
     """
-    row = cluster.table[kind].copy()
+    row: Integers = cluster.table[kind].copy()
     for name, least in ((CPU, 100), (MEMORY, 200 << 20)):
-        without = [each for each in cluster.specs[kind].pod.spec.containers if name not in each.resources.requests]
+        without = [
+            each for each in cluster.specs[kind].pod.spec.containers if name not in each.resources.requests
+        ]
         row[cluster.fleet.resources.index(name)] += least * len(without)
     return row
 

@@ -51,7 +51,7 @@ def _cells(found: Figures) -> tuple[str, ...]:
         _cpus(found["cpu_mean_cpus"]),
         _cpus(found["cpu_p99_cpus"]),
         _seconds(found["delay_p99_seconds"]),
-        _percent(found["throttled_periods"]),
+        _percent(found["throttled_ratio"]),
         _percent(found["waited_for_cpu"]),
         _bytes(found["memory_bytes"]),
         str(found["oom_kills"] or "-"),
@@ -89,12 +89,12 @@ def _clauses(run: FleetRun) -> list[str]:
     said = []
     for title, figure in (
         ("waiting for busy nodes", "waited_for_cpu"),
-        ("throttled by its own limit", "throttled_periods"),
+        ("throttled by its own limit", "throttled_ratio"),
     ):
         worst = sorted(((each[figure] or 0.0, name) for name, each in found.items()), reverse=True)
         told = [f"{name} {percent_text(part)}" for part, name in worst[:3] if part >= _WORTH_SAYING]
         if told:
-            unit = " of periods" if figure == "throttled_periods" else " of its time"
+            unit = " of periods" if figure == "throttled_ratio" else " of its time"
             said.append(f"{title}: {told[0]}{unit}" + "".join(f", {each}" for each in told[1:]))
     killed = int(run.kills.sum())
     if killed:

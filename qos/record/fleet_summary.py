@@ -37,7 +37,7 @@ def figures(run: FleetRun, groups: Counts) -> dict[str, float | int | None]:
         **{f"cpu_p{percent}_cpus": _known(percentile_of(use, percent / 100)) for percent in PERCENTS},
         **{f"delay_p{percent}_seconds": _known(percentile_of(delay, percent / 100)) for percent in PERCENTS},
         "backlog_seconds": last["backlog_seconds"],
-        "throttled_periods": _part(last["nr_throttled"], last["nr_periods"]),
+        "throttled_ratio": _part(last["nr_throttled"], last["nr_periods"]),
         "nr_periods": round(last["nr_periods"]),
         "nr_throttled": round(last["nr_throttled"]),
         "throttled_seconds": last["throttled_seconds"],

@@ -242,3 +242,38 @@ def test_what_is_watched_sums_up_to_the_counters_and_counts_every_step() -> None
     assert watch.use.sum() == 6 * STEPS
     assert watch.busy.sum() == 3 * STEPS
     assert percentile_of(watch.use[1], 0.5) == pytest.approx(0.7, rel=0.04)
+
+
+def test_memory_kills_when_and_whom_the_event_engine_kills() -> None:
+    """Two that grow under a pod's limit, one under its own: the same kills at the same times, then no CPU."""
+    names = [CgroupName(name) for name in ("pod/a", "pod/b", "own")]
+    specs = {
+        CgroupName("pod"): CgroupSpec(memory_max=250 << 20),
+        names[0]: CgroupSpec(),
+        names[1]: CgroupSpec(),
+        names[2]: CgroupSpec(memory_max=100 << 20),
+    }
+    loads = {
+        name: Workload.model_validate(
+            {
+                "cpu": {"shape": "constant", "cpu": "500m"},
+                "memory": {"anon": {"start": f"{start}Mi", "growPerSecond": "1Mi"}},
+            }
+        )
+        for name, start in zip(names, (60, 90, 80), strict=True)
+    }
+    plan = Plan.of(specs)
+    fleet = Fleet([Machine(plan, loads, 4, memory_bytes=2.0**34)], steps=200)
+    fleet.run()
+    kernel = SimKernel(plan, cpus=4, memory_bytes=2**34)
+    for name in names:
+        kernel.start(name, loads[name])
+    kernel.advance(200)
+    kernel.read()
+    seen = [(event.cgroup, event.time) for event in kernel.events() if event.kind == "oom_kill"]
+    found = [(kill.cgroup, kill.time) for kill in fleet.frames[0].held.kills]
+    assert [name for name, _ in found] == ["own", "pod/b", "pod/a"] == [name for name, _ in seen]
+    assert [time for _, time in found] == pytest.approx([time for _, time in seen], abs=0.02)
+    used = dict(zip(fleet.frames[0].cgroups, fleet.counters()["usage_seconds"], strict=True))
+    for name, time in found:
+        assert used[name] == pytest.approx(0.5 * math.ceil(time))
