@@ -12,6 +12,7 @@ from qos.errors import HostError
 from qos.experiment.enforce import Host
 from qos.experiment.measure import measure
 from qos.experiment.simulate import load
+from qos.model.cgroup import parent
 from qos.model.plan import Plan
 from qos.record.run_figures import figures
 from qos.scenario.scenario import Scenario
@@ -36,17 +37,22 @@ def _measured(name: str, folder: Path) -> dict[tuple[str, str], float]:
     assert run.samples.source == "measured"
     assert 0.0 <= run.meta["measuring_cpus"] < 0.5
     leaf = run.pods[0]["cgroup"]
-    return {
-        (metric, "leaf" if whose == leaf else whose): value for (metric, whose), value in figures(run).items()
-    }
+    names = {leaf: "leaf", parent(leaf): "pod"}
+    return {(metric, names.get(whose, whose)): value for (metric, whose), value in figures(run).items()}
 
 
 def test_a_quota_is_measured(tmp_path: Path) -> None:
-    """A spinner under 500m uses half a CPU, is throttled in most periods and stands half of the time."""
+    """A spinner under 500m uses half a CPU; in most periods it is throttled, and stands half of the time.
+
+    The kubelet writes the quota to the container and to its pod. Which of the two runs out first is up to
+    the phases of their periods, which Linux draws since 6.4: what throttles is one or the other, or both.
+    """
     found = _measured("quota-500m", tmp_path)
     assert found["cpu_usage", "leaf"] == pytest.approx(0.5, abs=0.05)
-    assert found["throttled_ratio", "leaf"] > 0.7
-    assert found["throttled_usec", "leaf"] == pytest.approx(2.5e6, rel=0.2)
+    assert found["throttled_ratio", "leaf"] + found["throttled_ratio", "pod"] > 0.7
+    stood = [found["throttled_usec", "leaf"], found["throttled_usec", "pod"]]
+    assert sum(stood) > 0.8 * 2.5e6
+    assert max(stood) < 1.2 * 2.5e6
 
 
 def test_an_oom_kill_is_measured_with_its_time(tmp_path: Path) -> None:
