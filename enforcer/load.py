@@ -275,7 +275,7 @@ def start_load(
         HostError: it cannot be started, or a shape needs a ``scratch`` directory or a ``peer``.
     """
     with ExitStack() as undo:
-        passed = other_shapes(workload, scratch, peer, undo)
+        passed = other_shapes(workload, scratch, peer, undo, cpu.threads if cpu else 0)
         fds = _descriptors(undo, proc or ProcFS())
         spec = _spec(fds, passed, cpu)
         command = Command(

@@ -7,12 +7,14 @@ the fork has none of them.
 
 from __future__ import annotations
 
+import errno
 import gc
 import itertools
 import os
 import resource
 import signal
 import struct
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -57,8 +59,26 @@ def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
         "cache_write": load_disk.write_page_cache,
         "disk": load_disk.use_disk,
         "send": load_net.send,
+        "idle": _idle,
     }[name]
     return lambda: lambda start, _: action(shape, start)
+
+
+def _idle(spec: dict[str, Any], start: float) -> None:
+    """Be ``tasks`` processes that only exist, as many as pids.max lets be, until the load ends."""
+    time.sleep(max(0.0, start - time.monotonic()))
+    for _ in range(spec["tasks"] - 1):
+        try:
+            pid, pidfd = fork_into(None)
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+            break  # refused, and counted in pids.events
+        if pid == 0:
+            break
+        os.close(pidfd)
+    while True:
+        signal.pause()
 
 
 def _at_start(action: Callable[[float], None]) -> Part:
@@ -86,6 +106,8 @@ def run(spec: dict[str, Any]) -> int:
             _be(part, spec["ready_write"], spec["go_read"])
         os.close(pidfd)
         children[pid] = part
+    if len(parts) > 1 and any(name == "idle" for name, _ in spec["others"]):
+        children.popitem()  # tasks that only exist are not waited for: they end with the others
     while children:
         pid, status = os.wait()
         if children.pop(pid, None) is None:

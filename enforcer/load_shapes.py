@@ -36,15 +36,20 @@ class Shapes:
 
 
 def other_shapes(
-    workload: Workload, scratch: Path | None, peer: tuple[str, int] | None, undo: ExitStack
+    workload: Workload,
+    scratch: Path | None,
+    peer: tuple[str, int] | None,
+    undo: ExitStack,
+    threads: int = 0,
 ) -> Shapes:
-    """All shapes of a workload that are not CPU.
+    """All shapes of a workload that are not CPU, and processes that do nothing, up to its ``tasks``.
 
     Args:
         workload: what is wanted.
         scratch: where files are made.
         peer: where network traffic goes to or comes from.
         undo: gets a callback for each descriptor that is opened.
+        threads: processes that its CPU shape has.
 
     Raises:
         HostError: a shape needs ``scratch`` or ``peer``, or a file cannot be made.
@@ -59,6 +64,9 @@ def other_shapes(
         _disk(workload.io, _must(scratch, "io"), found, undo)
     if workload.network:
         _network(workload.network, peer, found)
+    idle = (workload.tasks or 0) - 1 - threads - len(found.shapes)  # the load's parent is one
+    if idle > 0:
+        found.shapes.append(("idle", {"tasks": idle}))
     return found
 
 

@@ -209,3 +209,17 @@ class TestDisk:
         time.sleep(3.0)
         rate = (written() - before) / (time.monotonic() - began)
         assert rate == pytest.approx(4 << 20, rel=0.15)
+
+
+@pytest.mark.parametrize(("wanted", "limit", "there"), [(6, "max", 6), (30, "10", 10)])
+def test_a_workload_has_as_many_tasks_as_it_wants_or_may_have(
+    make: Make, begin: Begin, fs: CgroupFS, wanted: int, limit: str, there: int
+) -> None:
+    """Up to pids.max; a refusal is counted."""
+    cgroup = make("tasks", {"pids.max": limit})
+    begin([(cgroup, Workload(cpu=Constant(cpu="50m"), tasks=wanted))])
+    wait_until(lambda: int(fs.read(cgroup, "pids.current")) == there, f"{there} tasks are there", 60.0)
+    if wanted > there:
+        wait_until(lambda: fs.read(cgroup, "pids.events").split()[1] != "0", "a refusal is counted", 60.0)
+    else:
+        assert fs.read(cgroup, "pids.events").split()[1] == "0"
