@@ -50,7 +50,12 @@ def high_delay(usage: float, high: float, pages: float) -> float:
 
 @inner
 def room_of(groups: Any, index: int, amount: float) -> tuple[float, int]:
-    """How much of ``amount`` fits, and the first cgroup from the leaf up whose limit is in the way."""
+    """How much of ``amount`` fits, and the first cgroup from the leaf up whose limit is in the way.
+
+    Of a container and its pod with one limit it is the pod, which holds some more: the memory of making
+    the container's cgroup is charged to it (mem_cgroup_css_alloc). Reclaim then begins there, so that the
+    container's own memory.min holds: page cache under min = max is never given up.
+    """
     at = index
     while True:
         group = groups[at]
@@ -59,7 +64,10 @@ def room_of(groups: Any, index: int, amount: float) -> tuple[float, int]:
             above = at
             while above > 0:
                 above = groups[above].parent
-                room = min(room, max(groups[above].max - groups[above].usage, 0.0))
+                further = max(groups[above].max - groups[above].usage, 0.0)
+                if above > 0 and further <= room:
+                    at = above
+                room = min(room, further)
             return room, at
         if at == 0:
             return amount, NOBODY

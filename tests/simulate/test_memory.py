@@ -52,6 +52,19 @@ def told(kernel: SimKernel, kind: str) -> list[Event]:
     return [event for event in kernel.events() if event.kind == kind]
 
 
+def test_page_cache_under_min_equal_to_max_is_never_given_up() -> None:
+    """A pod and its container at 100 MiB, all of it protected: the first page of cache too many kills.
+
+    40 MiB and 300 MiB/s of a file: after 0.2 s (User Mode Linux 6.1: 0.3 s), not when memory has grown.
+    """
+    limits = {"memory_max": 100 * MI, "memory_min": 100 * MI}
+    kernel = machine({"pods": {"memory_min": 100 * MI}, "pods/a": limits, "pods/a/c": limits})
+    begin(kernel, "pods/a/c", **anon("40Mi", "10Mi"), **cache("150Mi", "300Mi"))
+    kernel.advance(8.0)
+    (event,) = told(kernel, "oom_kill")
+    assert event.time == pytest.approx(0.2, abs=0.1)
+
+
 class TestMax:
     def test_growth_into_the_limit_is_killed_there(self) -> None:
         """10 MiB/s into 64 MiB: killed at 6.4 s, the peak exactly 67108864 as measured, one oom_kill."""
