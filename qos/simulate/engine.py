@@ -10,15 +10,15 @@ import math
 from typing import Any, Final, NamedTuple
 
 from qos.simulate.jit import compiled, inner
-from qos.simulate.layout import EPSILON, EVENT_THROTTLE, RATE, UNLIMITED
+from qos.simulate.layout import EPSILON, EVENT_THROTTLE, FREE, RATE, UNLIMITED
 from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
-from qos.simulate.pressure import find_memory_pressure, find_pressure, press, press_memory
+from qos.simulate.pressure import find_memory_pressure, find_pressure, find_pressure_of, press, press_memory
 from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
-from qos.simulate.share import gather, share
+from qos.simulate.share import fits, gather, share
 
 FINISHED: Final = 0
 NEED_COMPLETIONS: Final = 1
@@ -35,7 +35,11 @@ NEXT_MEMORY: Final = 6
 LIMITS_CHANGED: Final = 7
 DEATHS: Final = 8
 STALLED: Final = 9  # tasks that wait for memory
-CLOCK_FIELDS: Final = 10
+NEXT_QUOTA: Final = 10  # the first `next` of all quotas
+CALM: Final = 11  # 1.0: every cgroup gets all that it can use, nothing is frozen or throttled
+CLOCK_FIELDS: Final = 12
+
+_ANEW: Final = -1.0  # in `due`: to be found anew
 
 
 class State(NamedTuple):
@@ -47,6 +51,8 @@ class State(NamedTuple):
     may_use: Any  # (C, P) 1.0 where a cgroup may use a pool
     scratch: Any  # (3, C, …)
     sources: Any  # (S,) SOURCE
+    due: Any  # (S,) when each next changes what it wants
+    moved: Any  # (S,) scratch: those that want more or fewer threads than before
     feed_times: Any  # feeds of all sources
     feed_values: Any
     keys: Any  # heaps of requests in service
@@ -75,6 +81,7 @@ def bury(state: Any, deaths: int, now: float) -> None:
             source = state.sources[place]
             if source.node == node and source.alive:
                 catch_up(source, state.counters[node], now)
+                state.due[place] = UNLIMITED
                 stop(source, state.nodes[node], state.counters[node])
 
 
@@ -129,12 +136,19 @@ def log_throttled(nodes: Any, log: Any, used: int, now: float) -> int:
 
 
 @inner
-def settle_due(state: Any, done_rows: int, now: float, everything: bool) -> tuple[int, bool]:
-    """Let happen what is due; returns rows of ``done`` used, and whether shares have to be found anew."""
-    changed = everything
-    for index in range(len(state.sources)):
+def settle_due(state: Any, done_rows: int, now: float, everything: bool) -> tuple[int, int, bool]:
+    """Let happen what is due.
+
+    Returns rows of ``done`` used, how many sources are in ``moved``, and whether quotas changed too.
+    """
+    moved = 0
+    due = state.due
+    for index in range(len(due)):
+        if due[index] > now + EPSILON and not everything:
+            continue
         source = state.sources[index]
-        if source.alive and (source.next <= now + EPSILON or everything):
+        due[index] = UNLIMITED
+        if source.alive:
             counters = state.counters[source.node]
             catch_up(source, counters, now)
             done_rows = settle(
@@ -144,15 +158,53 @@ def settle_due(state: Any, done_rows: int, now: float, everything: bool) -> tupl
             runnable = runnable_of(source)
             if runnable != state.nodes[source.node].runnable:
                 state.nodes[source.node].runnable = runnable
-                changed = True
-            source.changed = 1
-    for index in range(len(state.nodes)):
-        node = state.nodes[index]
-        if node.quota < UNLIMITED and (node.next <= now + EPSILON or everything):
-            account(node, state.counters[index], now)
-            node.next = now
-            changed = True
-    return done_rows, changed
+                state.moved[moved] = index
+                moved += 1
+            due[index] = _ANEW
+    quotas = state.clock[NEXT_QUOTA] <= now + EPSILON or everything
+    if quotas:
+        for index in range(len(state.nodes)):
+            node = state.nodes[index]
+            if node.quota < UNLIMITED and (node.next <= now + EPSILON or everything):
+                account(node, state.counters[index], now)
+                node.next = now
+    return done_rows, moved, quotas
+
+
+@inner
+def share_calmly(state: Any, moved: int, now: float) -> bool:
+    """Set the rates of ``moved`` sources and of what is above them, where all still get what they can use.
+
+    Nobody else's rate changes then. Returns False where it is not so; all shares have to be found anew.
+    """
+    if state.clock[CALM] == 0.0:
+        return False
+    nodes = state.nodes
+    for nth in range(moved):
+        place = state.moved[nth]
+        source = state.sources[place]
+        if not fits(nodes, source.node):
+            return False
+        nodes[source.node].rate = nodes[source.node].cap
+        adopt(state, place, now)
+        index = source.node
+        while True:
+            nodes[index].rate = nodes[index].cap
+            find_pressure_of(nodes, index, state.counters, now)
+            if index == 0:
+                break
+            index = nodes[index].parent
+    return True
+
+
+@inner
+def is_calm(nodes: Any) -> bool:
+    """Whether every cgroup gets all that it can use, and nothing is frozen or throttled."""
+    for index in range(len(nodes)):
+        node = nodes[index]
+        if node.rate != node.cap or node.held != FREE:
+            return False
+    return True
 
 
 @inner
@@ -166,6 +218,7 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
         share_pools(nodes, state.pools, state.may_use, scratch[0], scratch[1], scratch[2])
     else:
         share(nodes)
+    next_quota = UNLIMITED
     for index in range(len(nodes)):
         node = nodes[index]
         if node.quota < UNLIMITED:
@@ -179,21 +232,25 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
                 start_timer(node, now)
                 node.next = next_event(node, now)
             node.width = width
+            next_quota = min(next_quota, node.next)
+    state.clock[NEXT_QUOTA] = next_quota
     for index in range(len(state.sources)):
-        source = state.sources[index]
-        if source.alive:
-            adopt(source, nodes[source.node], state.counters[source.node], now)
+        if state.sources[index].alive:
+            adopt(state, index, now)
     find_pressure(nodes, state.counters, now)
+    state.clock[CALM] = 1.0 if len(state.pools) == 1 and is_calm(nodes) else 0.0
     return event_rows
 
 
 @inner
-def adopt(source: Any, node: Any, counters: Any, now: float) -> None:
-    """Go on at the rate of the leaf."""
+def adopt(state: Any, place: int, now: float) -> None:
+    """Let a source go on at the rate of its leaf."""
+    source = state.sources[place]
+    node = state.nodes[source.node]
     if node.rate == source.rate and node.runnable == source.runnable and node.held == source.held:
         return
-    catch_up(source, counters, now)
-    source.changed = 1
+    catch_up(source, state.counters[source.node], now)
+    state.due[place] = _ANEW
     source.rate, source.held = node.rate, node.held
     if source.kind == RATE and not source.behind and node.rate < source.demand - EPSILON:
         source.behind = 1
@@ -232,18 +289,12 @@ def take_reading(state: Any) -> None:
 @inner
 def look_ahead(state: Any, now: float) -> float:
     """When the next event is, at the rates of now."""
-    then = UNLIMITED
-    for index in range(len(state.nodes)):
-        node = state.nodes[index]
-        if node.quota < UNLIMITED:
-            then = min(then, node.next)
-    for index in range(len(state.sources)):
-        source = state.sources[index]
-        if source.alive:
-            if source.changed:
-                source.next = next_of(source, now, state.feed_times, state.keys)
-                source.changed = 0
-            then = min(then, source.next)
+    then = state.clock[NEXT_QUOTA]
+    due = state.due
+    for index in range(len(due)):
+        if due[index] == _ANEW:
+            due[index] = next_of(state.sources[index], now, state.feed_times, state.keys)
+        then = min(then, due[index])
     return then
 
 
@@ -268,9 +319,9 @@ def run(until: float, state: Any) -> int:
             killed_before = clock[DEATHS]
             event_rows = step_memory(state, event_rows, now)
             everything = everything or clock[DEATHS] > killed_before
-        done_rows, changed = settle_due(state, done_rows, now, everything)
+        done_rows, moved, quotas = settle_due(state, done_rows, now, everything)
         everything = False
-        if changed:
+        if quotas or (moved > 0 and not share_calmly(state, moved, now)):
             event_rows = share_cpu(state, event_rows, now)
         if sampling:
             catch_up_all(state, now)

@@ -96,8 +96,6 @@ SOURCE: Final = np.dtype(
         ("runnable", np.float64),
         ("held", np.int64),
         ("since", np.float64),
-        ("next", np.float64),  # when it next changes what it wants
-        ("changed", np.int64),  # `next` has to be found anew
     ],
     align=True,
 )

@@ -33,22 +33,28 @@ def find_pressure(nodes: Any, counters: Any, now: float) -> None:
     Two spinners of one cgroup on a busy CPU that gives it half: some 1.0, full 0.5.
     """
     for index in range(len(nodes) - 1, -1, -1):
-        node = nodes[index]
-        if node.last > node.first:
-            node.wanting = 0.0
-            for child in range(node.first, node.last):
-                node.wanting += nodes[child].wanting
-        else:
-            node.wanting = node.runnable
-        if node.held == FROZEN:
-            node.wanting = 0.0
-        queues = min(node.wanting, node.cpus)
-        idle = max(1.0 - node.rate / queues, 0.0) if queues > EPSILON else 0.0
-        some = 1.0 if node.wanting > queues + EPSILON else idle
-        full = idle if index > 0 else 0.0
-        if some != node.some or full != node.full:
-            press(node, counters[index], now)
-            node.some, node.full = some, full
+        find_pressure_of(nodes, index, counters, now)
+
+
+@inner
+def find_pressure_of(nodes: Any, index: int, counters: Any, now: float) -> None:
+    """Set what waits in one cgroup; that of its children was set before."""
+    node = nodes[index]
+    if node.last > node.first:
+        node.wanting = 0.0
+        for child in range(node.first, node.last):
+            node.wanting += nodes[child].wanting
+    else:
+        node.wanting = node.runnable
+    if node.held == FROZEN:
+        node.wanting = 0.0
+    queues = min(node.wanting, node.cpus)
+    idle = max(1.0 - node.rate / queues, 0.0) if queues > EPSILON else 0.0
+    some = 1.0 if node.wanting > queues + EPSILON else idle
+    full = idle if index > 0 else 0.0
+    if some != node.some or full != node.full:
+        press(node, counters[index], now)
+        node.some, node.full = some, full
 
 
 @inner

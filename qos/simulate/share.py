@@ -50,6 +50,26 @@ def gather(nodes: Any, counters: Any, now: float) -> int:
 
 
 @inner
+def fits(nodes: Any, index: int) -> bool:
+    """Sum up what can be used from one cgroup to the root; False where a quota or too few CPUs bound it."""
+    while True:
+        node = nodes[index]
+        if node.quota < UNLIMITED:
+            return False
+        if node.last > node.first:
+            total = 0.0
+            for child in range(node.first, node.last):
+                total += nodes[child].cap
+            node.runnable = total
+            if total > node.cpus:
+                return False
+        node.cap = min(node.runnable, node.cpus)
+        if index == 0:
+            return True
+        index = node.parent
+
+
+@inner
 def share(nodes: Any) -> None:
     """Set every ``rate`` (and why it is held at 0) from ``cap`` and ``weight``, from the root to the leaves.
 

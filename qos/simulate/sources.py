@@ -44,7 +44,7 @@ class Sources:
         place = sum(other < name for other in self.names)
         record = np.zeros(1, dtype=SOURCE)
         record["node"], record["kind"], record["alive"] = node, demand.kind, 1
-        record["threads"], record["since"], record["next"] = demand.threads, now, now
+        record["threads"], record["since"] = demand.threads, now
         record["feed"] = record["feed_end"] = record["queue"] = len(self.feed_times)
         self.records = np.insert(self.records, place, record)
         self.names.insert(place, name)
@@ -88,6 +88,10 @@ class Sources:
         """Tell the records where their cgroups are now."""
         for place, name in enumerate(self.names):
             self.records[place]["node"] = index[name]
+
+    def scratch(self) -> tuple[Floats, NDArray[np.int64]]:
+        """The engine's ``due`` and ``moved``: it fills them from the records."""
+        return np.zeros(len(self.names)), np.zeros(len(self.names), dtype=np.int64)
 
     def _last_time(self, place: int) -> float:
         record = self.records[place]
