@@ -295,7 +295,7 @@ def look_ahead(state: Any, now: float) -> float:
         if due[index] == _ANEW:
             due[index] = next_of(state.sources[index], now, state.feed_times, state.keys)
         then = min(then, due[index])
-    return then
+    return float(then)
 
 
 @compiled

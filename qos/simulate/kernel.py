@@ -247,11 +247,9 @@ class SimKernel:
         clock[engine.ROWS] = 0
         state = engine.State(
             clock, self._nodes, self._pools, self._may_use, self._scratch,
-            sources.records, *sources.scratch(), sources.feed_times, sources.feed_values,
-            sources.keys, sources.arrivals,
-            self._groups, holders.records, holders.times, holders.values, self._machine, killed,
-            self._counters, self._readings.picked, rows, times,
-            self._done_room, self._log,
+            sources.records, *sources.scratch(), sources.feed_times, sources.feed_values, sources.keys,
+            sources.arrivals, self._groups, holders.records, holders.times, holders.values, self._machine,
+            killed, self._counters, self._readings.picked, rows, times, self._done_room, self._log,
         )  # fmt: skip
         while engine.run(until, state) != engine.FINISHED:
             self._empty_buffers()
