@@ -19,6 +19,7 @@ from qos.experiment.run import restart
 from qos.experiment.status import statuses
 from qos.experiment.watch import watch
 
+pytestmark = pytest.mark.many_starts
 POD = """
 apiVersion: v1
 kind: Pod
