@@ -94,15 +94,7 @@ def pack(
 
     Two pods of 1 CPU on two nodes of 2 CPUs spread under least-allocated and share under most-allocated.
     """
-    state = _state(fleet, len(demand.requests), used, used_scored)
-    pods = _Pods(
-        demand.requests,
-        demand.requests if demand.scored is None else demand.scored,
-        demand.device_count,
-        demand.device_milli,
-        demand.allowed_class,
-        demand.allowed,
-    )
+    pods, state = states(fleet, demand, used, used_scored)
     draws = np.random.default_rng(np.random.SeedSequence(seed)).random(len(demand.requests))
     found = [fleet.resources.index(name) for name in _SCORED if name in fleet.resources]
     wanted = nodes_to_find(len(fleet.names), percentage_of_nodes_to_score)
@@ -143,6 +135,21 @@ class _State(NamedTuple):
     misses: Integers
 
 
+def states(
+    fleet: Fleet, demand: Demand, used: Integers | None = None, used_scored: Integers | None = None
+) -> tuple[_Pods, _State]:
+    """Pods and nodes as the compiled loops take them."""
+    pods = _Pods(
+        demand.requests,
+        demand.requests if demand.scored is None else demand.scored,
+        demand.device_count,
+        demand.device_milli,
+        demand.allowed_class,
+        demand.allowed,
+    )
+    return pods, _state(fleet, len(demand.requests), used, used_scored)
+
+
 def _state(fleet: Fleet, pods: int, used: Integers | None, used_scored: Integers | None) -> _State:
     devices = (
         fleet.device_milli if len(fleet.device_milli) else np.empty((len(fleet.names), 0), dtype=np.int64)
@@ -172,7 +179,7 @@ def _pack(
         while looked < nodes and fitting < wanted:
             candidate = (start + looked) % nodes
             looked += 1
-            miss = _misfit(pods, pod, state, candidate)
+            miss = fits(pods, pod, state, candidate)
             if miss < 0 and uneven(spread, pod, candidate):
                 miss = state.allocatable.shape[1] + 2
             if miss >= 0:
@@ -181,7 +188,7 @@ def _pack(
             fitting += 1
             if scoring == _RANDOM:
                 # A reservoir of one: each fitting node is equally likely.
-                score = best_score + (1.0 if _hashed(draws[pod], candidate) * fitting < 1.0 else 0.0)
+                score = best_score + (1.0 if hashed(draws[pod], candidate) * fitting < 1.0 else 0.0)
             else:
                 score = _score(
                     scoring, state.allocatable[candidate], state.used_scored[candidate], pods.scored[pod],
@@ -205,7 +212,7 @@ def _pack(
 
 
 @njit(cache=True, nogil=True)
-def _hashed(draw: Any, index: Any) -> Any:
+def hashed(draw: Any, index: Any) -> Any:
     """A number in [0, 1) that depends on the pod's draw and the node alone."""
     value = np.uint64(draw * 2**53) ^ (np.uint64(index + 1) * np.uint64(0x9E3779B97F4A7C15))
     value ^= value >> np.uint64(30)
@@ -217,7 +224,7 @@ def _hashed(draw: Any, index: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _misfit(pods: Any, pod: Any, state: Any, node: Any) -> Any:
+def fits(pods: Any, pod: Any, state: Any, node: Any) -> Any:
     """The first resource that is short; resources for a device, resources + 1 for selectors; -1: it fits."""
     resources = state.allocatable.shape[1]
     if not pods.allowed[pods.allowed_class[pod], node]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qos.capacity.fleet import Demand, Fleet
 from qos.capacity.openb import gpus, openb_demand, openb_fleet, resampled
-from qos.capacity.pack import SCORINGS, Scoring, pack
+from qos.capacity.pack import SCORINGS, Placement, Scoring, pack
+from qos.capacity.pack_gpu import GPU_SCORINGS, pack_gpu
 from qos.errors import InputError
 from qos.scenario.openb import read_openb_nodes, read_openb_pods
 
@@ -39,6 +41,17 @@ def scoring_named(name: str) -> Scoring:
     return SCORINGS[SCORINGS.index(name)]
 
 
+def _placed(fleet: Fleet, demand: Demand, scoring: str, seed: int, percentage: int) -> Placement:
+    """Placed by name; a resampled list as in the published experiments, all nodes scored."""
+    if scoring in GPU_SCORINGS:
+        return pack_gpu(fleet, demand, GPU_SCORINGS[GPU_SCORINGS.index(scoring)])
+    if scoring not in SCORINGS:
+        known = ", ".join([*SCORINGS, *GPU_SCORINGS])
+        raise InputError("is no scoring", field="--scoring", value=scoring, expected=known)
+    chosen = scoring_named(scoring)
+    return pack(fleet, demand, chosen, seed=seed, percentage_of_nodes_to_score=percentage)
+
+
 def plan_openb(
     nodes_file: str, pods_file: str, *, scoring: str, seed: int = 0, load: int | None = None
 ) -> FleetPlan:
@@ -47,19 +60,18 @@ def plan_openb(
     Args:
         nodes_file: the node table.
         pods_file: the pod table.
-        scoring: one of qos.capacity.pack.SCORINGS.
+        scoring: one of qos.capacity.pack.SCORINGS or qos.capacity.pack_gpu.GPU_SCORINGS.
         seed: of the random order and the random scoring.
         load: resample the pods until they want this percentage of the GPUs; None: the list as it stands.
 
     Raises:
         InputError: a table is unreadable, or there is no such scoring.
     """
-    chosen = scoring_named(scoring)
     fleet = openb_fleet(read_openb_nodes(nodes_file))
     demand = openb_demand([row[:6] for row in read_openb_pods(pods_file)], fleet)
     if load is not None and len(demand.names):
         demand = resampled(demand, fleet, load, seed)
-    placement = pack(fleet, demand, chosen, seed=seed)
+    placement = _placed(fleet, demand, scoring, seed, 0 if load is None else 100)
     lie = placement.node >= 0
     wanted = demand.device_count * demand.device_milli
     asked, got = demand.requests.sum(axis=0).tolist(), demand.requests[lie].sum(axis=0).tolist()

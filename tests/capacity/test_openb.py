@@ -9,6 +9,7 @@ import pytest
 
 from qos.capacity.openb import gpu_milli_wanted, gpus, openb_demand, openb_fleet, resampled
 from qos.capacity.pack import pack
+from qos.capacity.pack_gpu import GPU_SCORINGS, GpuScoring, pack_gpu
 from qos.errors import InputError
 from qos.scenario.openb import read_openb_nodes, read_openb_pods
 
@@ -75,3 +76,66 @@ def test_a_bad_table_is_one_clear_error(tmp_path: Path, text: str) -> None:
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"nodes\.csv"):
         read_openb_nodes(file)
+
+
+class TestGpuScorers:
+    """The published scorers for shared GPUs."""
+
+    @pytest.mark.parametrize("scoring", GPU_SCORINGS)
+    def test_no_scorer_overfills_anything(self, scoring: GpuScoring) -> None:
+        """Random pods on a few nodes: no CPU, memory or GPU over its size, and what fits is placed."""
+        draw = np.random.default_rng(5)
+        fleet = openb_fleet([(f"n{index}", 16000, 65536, 4, "T4") for index in range(6)])
+        rows = [
+            (f"p{index}", int(draw.integers(500, 4000)), 1024, 1, int(draw.integers(1, 11)) * 100, ())
+            for index in range(60)
+        ]
+        placed = pack_gpu(fleet, openb_demand(rows, fleet), scoring)
+        assert (placed.used <= fleet.allocatable).all()
+        assert (placed.device_used <= 1000).all()
+        taken = sum(row[4] for row, node in zip(rows, placed.node, strict=True) if node >= 0)
+        assert placed.device_used.sum() == taken
+        assert taken > 0.8 * 24_000
+
+    def test_packing_fills_shared_gpus_before_idle_ones(self) -> None:
+        """Two halves share a GPU; a whole one opens the used node's other GPU before an idle node."""
+        fleet = openb_fleet([("idle", 8000, 1024, 2, "T4"), ("used", 8000, 1024, 2, "T4")])
+        rows = [("a", 1, 1, 1, 500, ()), ("b", 1, 1, 1, 500, ()), ("c", 1, 1, 1, 1000, ())]
+        placed = pack_gpu(fleet, openb_demand(rows, fleet), "gpu-packing")
+        assert len(set(placed.node.tolist())) == 1
+
+    def test_clustering_keeps_kinds_of_pods_apart(self) -> None:
+        """A pod of a whole GPU avoids the node of sharing pods while another one is idle."""
+        fleet = openb_fleet([("one", 8000, 1024, 2, "T4"), ("two", 8000, 1024, 2, "T4")])
+        rows = [("a", 1, 1, 1, 500, ()), ("b", 1, 1, 1, 1000, ()), ("c", 1, 1, 1, 400, ())]
+        placed = pack_gpu(fleet, openb_demand(rows, fleet), "gpu-clustering")
+        assert placed.node.tolist() == [0, 1, 0]
+
+    def test_fgd_leaves_whole_gpus_to_those_that_need_them(self) -> None:
+        """Half a GPU goes beside the other half, not onto the whole GPU that most pods ask for."""
+        fleet = openb_fleet([("one", 64000, 1024, 1, "T4"), ("two", 64000, 1024, 1, "T4")])
+        rows = [
+            ("a", 1, 1, 1, 500, ()),
+            ("b", 1, 1, 1, 500, ()),
+            *[(f"w{n}", 1, 1, 1, 1000, ()) for n in range(5)],
+        ]
+        placed = pack_gpu(fleet, openb_demand(rows, fleet), "fgd")
+        assert placed.node[0] == placed.node[1]
+        assert int((placed.node >= 0).sum()) == 3
+
+    @pytest.mark.shared
+    @pytest.mark.parametrize(
+        ("scoring", "published"),
+        [("dot-product", 90.85), ("gpu-clustering", 91.88), ("gpu-packing", 92.0), ("gpu-best-fit", 93.08)],
+    )
+    def test_the_published_allocation_within_two_points(
+        self, shared_dir: Path, scoring: GpuScoring, published: float
+    ) -> None:
+        """One draw of the default list at 130 % of the GPUs, beside the mean of the ten published."""
+        folder = shared_dir / "data" / "openb"
+        fleet = openb_fleet(read_openb_nodes(folder / "openb_node_list_gpu_node.csv"))
+        pods = [row[:6] for row in read_openb_pods(folder / "openb_pod_list_default.csv")]
+        drawn = resampled(openb_demand(pods, fleet), fleet, 130, 42)
+        placed = pack_gpu(fleet, drawn, scoring)
+        got = (drawn.device_count * drawn.device_milli)[placed.node >= 0].sum()
+        assert 100 * got / (1000 * gpus(fleet)) == pytest.approx(published, abs=2)
