@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from qos.capacity.affinity import unaffine
 from qos.capacity.fleet import Demand, Fleet, Integers
 from qos.capacity.pack import Placement, pack
 from qos.model.node import Node, Taint
@@ -62,13 +63,13 @@ def kept_away(pod: Pod, node: Node, *, every_node: bool = False) -> str:
 
 
 def unselected(pod: Pod, node: Node) -> str:
-    """The nodeName or nodeSelector that another node has to meet, or ""."""
+    """The nodeName, nodeSelector or required node affinity that another node has to meet, or ""."""
     if pod.spec.node_name and pod.spec.node_name != node.name:
         return f"nodeName {pod.spec.node_name}"
     for key, value in pod.spec.node_selector.items():
         if node.metadata.labels.get(key) != value:
             return f"nodeSelector {key}={value}"
-    return ""
+    return unaffine(pod, node)
 
 
 def _untolerated(pod: Pod, node: Node, every_node: bool) -> str:

@@ -17,7 +17,7 @@ from qos.cli.table import text_table, wrapped
 if TYPE_CHECKING:
     from qos.capacity.patches import Target
     from qos.capacity.recommend import Resources
-    from qos.experiment.plan_recommend import Recommendation
+    from qos.experiment.plan_recommend import Recommendation, Sources
     from qos.scenario.manifest import Manifests
 
 MIB = 1 << 20
@@ -54,6 +54,13 @@ CpuFiles = Annotated[
 MemoryFiles = Annotated[
     list[str] | None, typer.Option("--memory", metavar="FILE", help="The same in bytes; repeat.")
 ]
+Server = Annotated[
+    str, typer.Option("--prometheus", metavar="URL", help="Ask this server: http://prometheus:9090.")
+]
+Window = Annotated[str, typer.Option(metavar="TIME", help="With --prometheus: so long back from now.")]
+Step = Annotated[str, typer.Option(metavar="TIME", help="With --prometheus: between two points.")]
+CpuQuery = Annotated[str, typer.Option(metavar="PROMQL", help="With --prometheus: CPUs; RANGE is 4 steps.")]
+MemoryQuery = Annotated[str, typer.Option(metavar="PROMQL", help="With --prometheus: bytes.")]
 ManifestFiles = Annotated[
     list[str] | None,
     typer.Option("-f", "--filename", metavar="FILE|DIR|-", help="Workloads the usage belongs to."),
@@ -88,6 +95,11 @@ def recommend(
     time_column: TimeColumn = "",
     cpu_column: CpuColumn = "",
     memory_column: MemoryColumn = "",
+    prometheus: Server = "",
+    window: Window = "14d",
+    step: Step = "5m",
+    cpu_query: CpuQuery = "",
+    memory_query: MemoryQuery = "",
     anyway: Anyway = False,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
 ) -> None:
@@ -107,12 +119,21 @@ def recommend(
 
     columns = Columns(time_column, cpu_column, memory_column)
     sources = Sources(tuple(usage or ()), tuple(cpu or ()), tuple(memory or ()), columns, _target(of))
+    if prometheus:
+        sources = _asked(sources, prometheus, window, step, (cpu_query, memory_query))
     objectives, costs, part = Objectives(_part(late, "--late")), price_of(price), _part(fitted, "--fitted")
     measured = read_usage(sources)
     now: dict[Target, Resources] = {}
     if filename:
         measured, now = named_by(measured, _manifests(filename))
     found = run(measured, objectives=objectives, fitted=part, price=costs)
+    raise typer.Exit(_told(found, strategy, output, now, anyway))
+
+
+def _told(
+    found: list[Recommendation], strategy: str, output: Output, now: dict[Target, Resources], anyway: bool
+) -> int:
+    """Print it; 1 where the printed strategy kills, whose patches are withheld."""
     deadly = [each for each in found if each.kills(strategy)]
     if output in {Output.PATCH, Output.KUSTOMIZE, Output.HELM} and not anyway:
         found = [each for each in found if each not in deadly]
@@ -122,7 +143,21 @@ def recommend(
             f"qos: {each.target}: {strategy} kills {each.kills(strategy)} times in the back-test",
             file=sys.stderr,
         )
-    raise typer.Exit(1 if deadly else 0)
+    return 1 if deadly else 0
+
+
+def _asked(sources: Sources, url: str, window: str, step: str, queries: tuple[str, str]) -> Sources:
+    """The sources with a server, asked from now back."""
+    import time
+    from dataclasses import replace
+
+    from qos.cli.options import parse_duration
+    from qos.scenario.prometheus import Range
+
+    now, between = time.time(), parse_duration(step, "--step", least_seconds=1)
+    length = parse_duration(window, "--window", least_seconds=between)
+    cpu, memory = (own or usual for own, usual in zip(queries, sources.queries, strict=True))
+    return replace(sources, prometheus=url, time=Range(now - length, now, between), queries=(cpu, memory))
 
 
 def _printed(found: list[Recommendation], strategy: str, output: Output, now: dict[Target, Resources]) -> str:

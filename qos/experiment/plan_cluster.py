@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from qos.capacity.affinity import asks_for_name, label_keys
 from qos.capacity.fit import kept_away, unselected
 from qos.capacity.fleet import Demand, Fleet, Integers, amount, of_nodes
 from qos.capacity.spread import hard_constraints, spread_over
@@ -242,11 +243,13 @@ def _allowed(
 ) -> tuple[Integers, NDArray[np.bool_], NDArray[np.bool_]]:
     """Row of each spec, and the rows; alike pods and alike nodes are looked at once."""
     names = {spec.pod.spec.node_name for spec in specs}
-    keys = {key for spec in specs for key in spec.pod.spec.node_selector}
+    keys = {key for spec in specs for key in (*spec.pod.spec.node_selector, *label_keys(spec.pod))}
+    by_name = any(asks_for_name(spec.pod) for spec in specs)
     alike, of_node = _grouped(
         nodes,
         lambda node: (
-            node.name if node.name in names else "", node.spec.unschedulable, node.spec.taints.__repr__(),
+            node.name if by_name or node.name in names else "",
+            node.spec.unschedulable, node.spec.taints.__repr__(),
             tuple((key, node.metadata.labels.get(key)) for key in sorted(keys)),
         ),
     )  # fmt: skip
@@ -254,7 +257,7 @@ def _allowed(
         specs,
         lambda spec: (
             spec.pod.spec.node_name, spec.every_node, repr(spec.pod.spec.tolerations),
-            tuple(sorted(spec.pod.spec.node_selector.items())),
+            tuple(sorted(spec.pod.spec.node_selector.items())), repr(spec.pod.spec.affinity),
         ),
     )  # fmt: skip
     allowed = np.zeros((len(kinds), len(alike)), dtype=np.bool_)

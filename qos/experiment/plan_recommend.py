@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from qos.model.sample import Recording
 from qos.model.usage import Floats, Usage
 from qos.record.store import find_recordings, read_recording
 from qos.scenario.manifest import Manifests
+from qos.scenario.prometheus import CPU_QUERY, MEMORY_QUERY, Range, query_range
 from qos.scenario.usage import Columns, read_prometheus, read_usage_csv
 
 _LABELS: Final = ("namespace", "pod", "container")
@@ -34,6 +35,9 @@ class Sources:
         memory: the same in bytes.
         columns: of the CSV files.
         target: for the CSV files, which do not say what they are of; None: a pod named as the file.
+        prometheus: address of a server that is asked, "" for none.
+        time: what it is asked for.
+        queries: of CPUs and of bytes.
     """
 
     paths: tuple[str, ...] = ()
@@ -41,6 +45,9 @@ class Sources:
     memory: tuple[str, ...] = ()
     columns: Columns = field(default_factory=Columns)
     target: Target | None = None
+    prometheus: str = ""
+    time: Range | None = None
+    queries: tuple[str, str] = (CPU_QUERY, MEMORY_QUERY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,23 +185,33 @@ def named_by(measured: Measured, manifests: Manifests) -> tuple[Measured, dict[T
 
 def _from_prometheus(sources: Sources) -> Measured:
     series: dict[tuple[str, ...], Usage] = {}
-    for files, is_cpu in ((sources.cpu, True), (sources.memory, False)):
-        for path in files:
-            for labels, times, values in read_prometheus(path):
-                key = tuple(labels.get(name, "") for name in _LABELS)
-                if not any(key):
-                    key = ("default", Path(path).stem, "main")
-                usage = series.get(key, Usage(f"{key[0]}/{key[1]}:{key[2]}"))
-                series[key] = (
-                    replace(usage, cpu_times=times, cpu=values)
-                    if is_cpu
-                    else replace(usage, memory_times=times, memory=values)
-                )
+    for is_cpu, name, found_there in _answers(sources):
+        for labels, times, values in found_there:
+            key = tuple(labels.get(label, "") for label in _LABELS)
+            if not any(key):
+                key = ("default", name, "main")
+            usage = series.get(key, Usage(f"{key[0]}/{key[1]}:{key[2]}"))
+            series[key] = (
+                replace(usage, cpu_times=times, cpu=values)
+                if is_cpu
+                else replace(usage, memory_times=times, memory=values)
+            )
     found: Measured = []
     for (namespace, pod, container), usage in series.items():
         kind, name = owner_of(pod or "unknown")
         found.append((Target(namespace or "default", kind, name, container or "main"), usage))
     return found
+
+
+def _answers(sources: Sources) -> Iterator[tuple[bool, str, list[tuple[dict[str, str], Floats, Floats]]]]:
+    """(whether of CPUs, where from, series) of each file, then of the server."""
+    for files, is_cpu in ((sources.cpu, True), (sources.memory, False)):
+        for path in files:
+            yield is_cpu, Path(path).stem, read_prometheus(path)
+    if sources.prometheus and sources.time:
+        for query, is_cpu in zip(sources.queries, (True, False), strict=True):
+            if query:
+                yield is_cpu, "prometheus", query_range(sources.prometheus, query, sources.time)
 
 
 def _largest(found: Sequence[Resources]) -> Resources:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import AliasChoices, Field, field_validator
 
+from qos.model.affinity import Affinity
 from qos.model.document import ApiObject
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
@@ -172,6 +173,7 @@ class PodSpec(ApiObject):
     termination_grace_period_seconds: int | None = None
     node_name: str = ""
     node_selector: dict[str, str] = Field(default_factory=dict)
+    affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
     volumes: tuple[Volume, ...] = ()

@@ -77,18 +77,28 @@ def read_prometheus(path: str) -> list[tuple[dict[str, str], Floats, Floats]]:
     Raises:
         InputError: unreadable, no answer of a range query, or a value that is none.
     """
-    source = SourceRef(path)
+    return range_answer(read_bytes(path, MAX_BYTES), SourceRef(path))
+
+
+def range_answer(
+    raw: bytes, source: SourceRef, *, empty_ok: bool = False
+) -> list[tuple[dict[str, str], Floats, Floats]]:
+    """The series of a range query's answer as it came.
+
+    Raises:
+        InputError: no answer of a range query, or a value that is none; ``empty_ok``: none is fine.
+    """
     try:
-        data = orjson.loads(read_bytes(path, MAX_BYTES))
+        data = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise InputError(
-            f"is no JSON: {error}", source=SourceRef(path, error.lineno, error.colno),
+            f"is no JSON: {error}", source=SourceRef(source.file, error.lineno, error.colno),
             expected="the answer of a range query",
         ) from None  # fmt: skip
     result: Any = data.get("data", data).get("result") if isinstance(data, dict) else None
     if isinstance(data, dict) and data.get("status") == "error":
         raise InputError(f"is an error: {data.get('error')}", source=source, expected="status: success")
-    if not isinstance(result, list) or not result:
+    if not isinstance(result, list) or not (result or empty_ok):
         raise InputError(
             "holds no series", source=source, expected="the answer of a range query (data.result)"
         )
