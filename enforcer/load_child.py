@@ -52,6 +52,12 @@ def _cpu(spec: dict[str, Any], cpu: dict[str, Any]) -> Part:
 def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
     if name == "anon":
         return lambda: load_memory.Anonymous(shape).follow
+    if name == "cache_read" and shape["alone"]:
+        return lambda: (
+            lambda start, already: load_disk.use_page_cache(
+                shape | {"bytes": max(shape["bytes"] - already, 1)}, start
+            )
+        )
     if name == "receive":
         return lambda: _at_start(load_net.receiver(shape))
     action = {

@@ -59,7 +59,7 @@ def other_shapes(
     if memory and memory.anon:
         found.shapes.append(("anon", anon_spec(memory.anon)))
     if memory and memory.cache:
-        _cache(memory.cache, _must(scratch, "memory.cache"), found, undo)
+        _cache(memory.cache, _must(scratch, "memory.cache"), found, undo, alone=memory.anon is None)
     if workload.io:
         _disk(workload.io, _must(scratch, "io"), found, undo)
     if workload.network:
@@ -92,10 +92,11 @@ def anon_spec(anon: Anon) -> dict[str, Any]:
     return {"points": points, "hot": anon.hot, "most": int(most)}
 
 
-def _cache(cache: Cache, scratch: Path, found: Shapes, undo: ExitStack) -> None:
+def _cache(cache: Cache, scratch: Path, found: Shapes, undo: ExitStack, *, alone: bool) -> None:
+    """What the load's processes hold counts as part of the memory wanted: of the cache where it is alone."""
     size = int(_number(cache.file))
     fd = _opened(scratch_file(scratch, size), found, undo)
-    shared = {"fd": fd, "bytes": size, "active": cache.active, "start": cache.start}
+    shared = {"fd": fd, "bytes": size, "active": cache.active, "start": cache.start, "alone": alone}
     if _number(cache.read_per_second) > 0.0:
         found.shapes.append(("cache_read", shared | {"read_per_second": _number(cache.read_per_second)}))
     if cache.write_per_second is not None and _number(cache.write_per_second) > 0.0:
