@@ -89,6 +89,15 @@ CAUSES = (
         ((EVERY, ("batch-*", "two-cpus-batch-*"), (*CPU, "completion_seconds", *THROTTLING)),),
     ),
     Cause(
+        "tokens lost",
+        "lab",
+        "Not verified: a bucket of 8 Mbit/s holds 16 ms, and User Mode Linux's timers tick every 10 ms; where "
+        "the guest waits some 6 ms for its host, tokens are lost that are never made up for. One run was 0.5 "
+        "to 2.9 % off, three later ones on a busier machine 1 to 10 %. With both ways of a pod full, "
+        "acknowledgements wait in the other way's bucket as well.",
+        ((UML, ("tbf-*",), ("*_bytes_per_second",)),),
+    ),
+    Cause(
         "page cache under pressure",
         "load",
         "Not verified: the reader is to read 300 MiB a second from a disk that gives less in a guest: it "

@@ -16,6 +16,8 @@ _TOUCH_SECONDS: Final = 1.0
 _PAGE: Final = mmap.PAGESIZE
 _AT_ONCE: Final = 64 * _PAGE
 """Memory is charged 64 pages at a time (MEMCG_CHARGE_BATCH), and memory.high lets wait after as many."""
+_WITHOUT_PAGE_TABLES: Final = 512 / 513
+"""A page of page table for each 512 pages is charged, too."""
 _POPULATE_READ: Final = 22  # madvise(2), since Linux 5.14; Python 3.11 has no names for them
 _POPULATE_WRITE: Final = 23
 _MAP_NORESERVE: Final = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Python has the name since 3.13
@@ -98,7 +100,7 @@ class Anonymous:
         time.sleep(max(0.0, start - time.monotonic()))
         while True:
             now = time.monotonic()
-            self.hold(polygon_at(self._points, now - start) - already_bytes)
+            self.hold((polygon_at(self._points, now - start) - already_bytes) * _WITHOUT_PAGE_TABLES)
             if now >= touch_at:
                 self.touch()
                 touch_at += _TOUCH_SECONDS
