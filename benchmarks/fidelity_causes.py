@@ -91,9 +91,9 @@ CAUSES = (
     Cause(
         "tokens lost",
         "lab",
-        "Not verified: a bucket of 8 Mbit/s holds 16 ms, and User Mode Linux's timers tick every 10 ms; where "
-        "the guest waits some 6 ms for its host, tokens are lost that are never made up for. One run was 0.5 "
-        "to 2.9 % off, three later ones on a busier machine 1 to 10 %. With both ways of a pod full, "
+        "Not verified: a bucket of 8 Mbit/s holds 16 ms, and User Mode Linux's timers tick every 10 ms; "
+        "where the guest waits some 6 ms for its host, tokens are lost that are never made up for. One run "
+        "was 0.5 to 2.9 % off, three later ones on a busier machine 1 to 10 %. With both ways of a pod full, "
         "acknowledgements wait in the other way's bucket as well.",
         ((UML, ("tbf-*",), ("*_bytes_per_second",)),),
     ),

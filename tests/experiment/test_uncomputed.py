@@ -1,10 +1,12 @@
 """What the simulated kernel does not compute is refused, not answered wrongly."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qos.errors import InputError
+from qos.experiment.rig_network import check_network
 from qos.experiment.simulate import load, simulate
 
 SCENARIO = (Path(__file__).resolve().parents[2] / "scenarios" / "large-node.yaml").read_text()
@@ -40,3 +42,15 @@ def test_several_nodes(tmp_path: Path) -> None:
 def test_traffic_that_would_be_left_out(tmp_path: Path, shape: str, said: str) -> None:
     """Buffered disk traffic is an error that names the workload and the field."""
     _refused(tmp_path, SCENARIO.replace(CPU, f"{CPU}      {shape}\n", 1), said)
+
+
+def test_validate_refuses_a_link_that_only_the_simulator_has(tmp_path: Path) -> None:
+    """A node's link and weights on it are not enforced, so measuring them would measure something else."""
+    path = tmp_path / "scenario.yaml"
+    text = SCENARIO.replace(CPU, f"{CPU}      network: {{egressBitsPerSecond: 8M}}\n", 1)
+    path.write_text(text)
+    scenario = load(str(path))
+    linked = scenario.node.model_copy(update={"link_bits_per_second": 1_000_000_000})
+    check_network(scenario)
+    with pytest.raises(InputError, match="no link that pods share"):
+        check_network(replace(scenario, nodes=(linked,)))
