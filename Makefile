@@ -46,6 +46,8 @@ bench: $(STAMP)  ## benchmarks, side by side; run on a quiet machine (SimGrid: a
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/explain.py
+	$(BIN)/python benchmarks/explain.py large
+	$(BIN)/python benchmarks/sweep_speed.py
 
 format: $(STAMP)  ## rewrite the files as the formatter has them
 	$(BIN)/ruff format .

@@ -1,0 +1,74 @@
+"""A sweep of 64 runs on 2 cores beside one core, in turn (A B A B), with the result of each compared.
+
+Run: ``python benchmarks/sweep_speed.py [ROUNDS] [RUNS]`` (3 rounds of 64). Whole processes, wall clock, so
+the start counts; each sweep goes to a folder of its own, so nothing is taken over. Needs two free cores.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# Requests at 10 pods for 4 minutes: some 0.2 s of simulation a run.
+SCENARIO = """\
+apiVersion: qos.dev/v1alpha1
+kind: Scenario
+metadata: {name: sweep-speed}
+spec:
+  question: How long does a sweep take?
+  duration: 4m
+  nodes: [{metadata: {name: worker}, status: {capacity: {cpu: "8", memory: 32Gi}}}]
+  pods:
+    - apiVersion: apps/v1
+      kind: Deployment
+      metadata: {name: web, labels: {app: web}}
+      spec:
+        replicas: 10
+        selector: {matchLabels: {app: web}}
+        template:
+          metadata: {labels: {app: web}}
+          spec:
+            containers:
+              - {name: main, image: "web:1", resources: {requests: {cpu: 500m, memory: 64Mi}}}
+  workloads:
+    - name: web
+      selector: app=web
+      cpu: {shape: requests, rate: 100, cpuPerRequest: 5ms, cost: exponential}
+"""
+
+
+def main() -> None:
+    """Both sides in turn."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    runs = sys.argv[2] if len(sys.argv) > 2 else "64"
+    qos = str(Path(sys.executable).parent / "qos")
+    spent: dict[int, list[float]] = {1: [], 2: []}
+    told: set[str] = set()
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name, "sweep-speed.yaml")
+        file.write_text(SCENARIO, encoding="utf-8")
+        for number in range(rounds):
+            for workers, seconds in spent.items():
+                out = str(Path(name, f"out-{number}-{workers}"))
+                command = [qos, "simulate", str(file), "--seeds", runs, "--workers", str(workers)]
+                began = time.perf_counter()
+                run = subprocess.run(
+                    [*command, "--no-report", "-o", "json", "--out", out], check=True, stdout=subprocess.PIPE
+                )
+                seconds.append(time.perf_counter() - began)
+                told.add(run.stdout.decode().replace(out, ""))
+    if len(told) > 1:
+        sys.exit("results differ: no figures")
+    ratios = [one / two for one, two in zip(spent[1], spent[2], strict=True)]
+    for workers, seconds in spent.items():
+        middle = statistics.median(seconds)
+        print(f"{runs} runs, {workers} workers: {middle:.2f} s ({min(seconds):.2f} to {max(seconds):.2f})")
+    print(f"speed-up {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), results equal")
+
+
+if __name__ == "__main__":
+    main()
