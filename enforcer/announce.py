@@ -23,6 +23,7 @@ THROTTLE_QUIET_SECONDS: Final = 10.0
 """Throttling is told when there was none for so long before."""
 
 _LOCAL: Final = "memory.events.local"
+_SAME_KILL_SECONDS: Final = 2.0
 
 
 class Announcer:
@@ -37,6 +38,7 @@ class Announcer:
         self._tree = tree
         self._paths: dict[CgroupName, str] = {}
         self._ooms: dict[CgroupName, int] = {}
+        self._told: dict[CgroupName, float] = {}
         self._throttled: dict[CgroupName, float] = {}
         self._throttles: dict[CgroupName, float] = {}
         self.set_cgroups(paths)
@@ -59,7 +61,7 @@ class Announcer:
             return Event(time, "pids_max", happening.cgroup, reason)
         return None
 
-    def _oom_kill(self, happening: Happening, time: float, plan: Plan) -> Event:
+    def _oom_kill(self, happening: Happening, time: float, plan: Plan) -> Event | None:
         """An OOM kill, by whose limit: the innermost cgroup whose own ``oom`` counter moved."""
         leaf = happening.cgroup
         count = happening.new - happening.old
@@ -70,6 +72,9 @@ class Announcer:
             if now > self._ooms.get(name, 0) and cause is None:
                 cause = name
             self._ooms[name] = now
+        told, self._told[leaf] = self._told.get(leaf, -np.inf), time
+        if cause is None and time - told < _SAME_KILL_SECONDS:
+            return None  # oom_kill counts every process of a group that is killed, oom once
         if cause is None:
             return Event(time, "global_oom_kill", leaf, f"{killed}: the machine's memory is used up", 137)
         whose = "memory.max" if cause == leaf else f"memory.max of {cause},"

@@ -8,7 +8,7 @@ tested point by point (docs/fault-matrix.md).
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -20,7 +20,7 @@ from enforcer.settle import begin, settle
 from enforcer.state import StateStore
 from enforcer.steps import Progress, Step, perform, undo
 from enforcer.tree import Tree
-from qos.errors import ConflictError, HostError
+from qos.errors import ConflictError, HostError, SupersededError
 from qos.model.cgroup import CgroupName
 from qos.model.plan import Plan
 
@@ -142,6 +142,7 @@ class Enforcer:
         force_conflicts: bool = False,
         force_shrink: bool = False,
         dry_run: bool = False,
+        only_if: Callable[[Mapping[str, Any]], bool] | None = None,
     ) -> Applied:
         """Bring the tree to the plan; all or nothing.
 
@@ -152,8 +153,10 @@ class Enforcer:
             force_conflicts: overwrite what somebody else changed.
             force_shrink: push memory.max below current use, whatever it kills.
             dry_run: look and refuse as usual, but write nothing.
+            only_if: asked, under the lock, whether what is kept with the record still is what the plan is of.
 
         Raises:
+            SupersededError: ``only_if`` says no.
             ConflictError: somebody else changed a value; each is named with whose it is.
             CgroupError: the kernel refused one file; what was written is undone.
             HostError: another run is at work, the record cannot be written, a limit would fall below
@@ -161,6 +164,8 @@ class Enforcer:
         """
         with self._store.locked():
             record = self.record()
+            if only_if is not None and not only_if(record.objects):
+                raise SupersededError("another run applied something newer meanwhile")
             view, notes, steps = self._prepare(plan, record, prune=prune)
             _refuse(self._tree, view, force_conflicts=force_conflicts, force_shrink=force_shrink)
             outcomes, differences = _outcomes(view, record), tuple(view.differences)

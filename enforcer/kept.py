@@ -19,6 +19,7 @@ from qos.errors import CgroupError
 _RESERVED_FDS: Final = 128
 """Left for everything else the program opens: sockets, logs, children's pipes."""
 
+_AT_ONCE_BYTES: Final = 8192
 _GONE: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.ENOTDIR})
 
 
@@ -54,7 +55,7 @@ class KeptFiles:
         self.close()
 
     def read(self, cgroup: str, file: str) -> bytes | None:
-        """What the file holds now; None where the cgroup or the file is not there.
+        """What the file holds now (not lists, as cgroup.procs); None where cgroup or file is not there.
 
         A cgroup removed and made again under the same name is read anew: the old descriptor says
         ENODEV and is dropped.
@@ -66,7 +67,9 @@ class KeptFiles:
         fd = self._fds.get(key)
         if fd is not None:
             try:
-                return read_all(fd)
+                text = os.pread(fd, _AT_ONCE_BYTES, 0)
+                # one record, as of every file that counts: a short answer is all of it (kernfs, seq_file)
+                return text if len(text) < _AT_ONCE_BYTES else read_all(fd)
             except OSError as error:
                 self._drop(key)
                 if error.errno not in _GONE:

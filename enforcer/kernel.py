@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 from enforcer import control
 from enforcer.announce import Announcer, leaves_below
@@ -18,9 +18,9 @@ from enforcer.cgroupfs import CgroupFS
 from enforcer.drift import Difference, Spell
 from enforcer.observe import Beside, Happening, Sampler, Watch
 from enforcer.reconcile import Reconciler
-from enforcer.work import Starter
+from enforcer.work import Starter, Work
 from enforcer.works import Works
-from qos.errors import HostError, PlanError
+from qos.errors import HostError, PlanError, SupersededError
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event, EventKind
 from qos.model.plan import Change, Plan, apply_changes
@@ -42,6 +42,9 @@ class HostKernel:
         begin_on_seconds: time begins at a multiple of this on CLOCK_MONOTONIC, where Linux up to 6.3 ends the
             periods of cpu.max, and a reading is taken then; 0: at once, without.
         leave_running: what this kernel started goes on when it is closed.
+        only_if: whether what is kept with the enforcer's record still is what this kernel's plan is of; where
+            not, nothing is written and :class:`SupersededError` is raised.
+        node: columns of the whole machine, as a row of ROOT.
         beside: more columns of a cgroup than its files tell; see :class:`enforcer.observe.Sampler`.
 
     Raises:
@@ -62,6 +65,8 @@ class HostKernel:
         repair_interval_seconds: float | None = None,
         begin_on_seconds: float = 0.0,
         leave_running: bool = False,
+        only_if: Callable[[Mapping[str, Any]], bool] | None = None,
+        node: Callable[[], dict[str, float]] | None = None,
         beside: Beside | None = None,
     ) -> None:
         self._fs = fs
@@ -79,9 +84,10 @@ class HostKernel:
         self._works = Works(fs, enforcer, self._spell)
         self._reconciler: Reconciler | None = None
         self._events: list[Event] = []
-        enforcer.apply(plan, prune=True)
+        self._only_if = only_if
+        enforcer.apply(plan, prune=True, only_if=only_if)
         paths = self._paths()
-        self._sampler = Sampler(fs, paths, clock=lambda: self.now_seconds, beside=beside)
+        self._sampler = Sampler(fs, paths, clock=lambda: self.now_seconds, beside=beside, node=node)
         self._watch = Watch(fs, {leaf: paths[leaf] for leaf in plan.leaves()})
         self._announcer = Announcer(fs, paths)
 
@@ -118,7 +124,7 @@ class HostKernel:
         new = apply_changes(self._plan, list(changes))
         if any(change.kind == "remove" for change in changes):
             self._sampler.sample()
-        self._enforcer.apply(new, prune=True)
+        self._enforcer.apply(new, prune=True, only_if=self._only_if)
         self._forget_values()
         added = [leaf for leaf in new.leaves() if leaf not in self._plan.cgroups]
         self._plan = new
@@ -141,6 +147,14 @@ class HostKernel:
         if starter is None:
             raise HostError("this kernel was made without a way to start workloads")
         self._works.put(cgroup, lambda: starter(cgroup, self._spell(cgroup), workload, oom_score_adj))
+
+    def hand_over(self) -> Mapping[CgroupName, Work]:
+        """What this kernel started and looks after, to be given to another's :meth:`take_over`."""
+        return self._works.hand_over()
+
+    def take_over(self, works: Mapping[CgroupName, Work]) -> None:
+        """Look after what another kernel started."""
+        self._works.take_over({name: work for name, work in works.items() if name in self._plan.cgroups})
 
     def advance(self, seconds: float) -> None:
         """Wait; readings are taken at every interval and at once when the kernel announces something.
@@ -218,12 +232,16 @@ class HostKernel:
         Raises:
             HostError: the host refused.
         """
+        if self._only_if is not None and not self._only_if(self._enforcer.record().objects):
+            raise SupersededError("another run applied something newer meanwhile")
         if self._reconciler is None:
             self._reconciler = Reconciler(self._fs, self._enforcer.record())
         if not self._reconciler.differing():
             return ()
         self._forget_values()
-        return self._enforcer.apply(self._plan, prune=True, force_conflicts=True).differences
+        return self._enforcer.apply(
+            self._plan, prune=True, force_conflicts=True, only_if=self._only_if
+        ).differences
 
     # -- inside ----------------------------------------------------------------------------------
 

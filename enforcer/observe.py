@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 
 from enforcer.cgroup_text import parse_flat_keyed
 from enforcer.cgroupfs import CgroupFS
-from enforcer.counters import SAMPLED, columns_of
+from enforcer.counters import SAMPLED
 from enforcer.kept import KeptFiles
+from enforcer.layouts import Layouts
 from qos.errors import CgroupError, HostError
-from qos.model.cgroup import CgroupName
+from qos.model.cgroup import ROOT, CgroupName
 from qos.model.sample import Samples
 
+Parts = tuple[tuple[str, ...], Sequence[float]]
+"""Columns that stand together in a file, and their values."""
 Clock = Callable[[], float]
 Beside = Callable[[CgroupName], dict[str, float]]
 _LOOK_AGAIN_ROWS: Final = 32
@@ -35,10 +38,11 @@ _LOOK_AGAIN_ROWS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What one cgroup's files said: column → value."""
+    """What the cgroups' files said, cgroup by cgroup, file by file."""
 
     time: float
-    values: tuple[dict[str, float], ...]
+    names: tuple[CgroupName, ...]
+    values: tuple[list[Parts], ...]
 
 
 @dataclass(slots=True)
@@ -57,6 +61,7 @@ class Sampler:
         cgroups: name in the Samples → path beneath the root of ``fs``.
         clock: seconds, written into the rows; counts from the sampler's making where None.
         beside: more columns of a cgroup, from elsewhere than its files, as what its pod sent.
+        node: columns of the whole machine, a row of ROOT's own; its cgroup files do not have them.
         files: which files are read.
     """
 
@@ -67,6 +72,7 @@ class Sampler:
         *,
         clock: Clock | None = None,
         beside: Beside | None = None,
+        node: Callable[[], dict[str, float]] | None = None,
         files: Sequence[str] = tuple(SAMPLED),
     ) -> None:
         began = time.monotonic()
@@ -74,10 +80,11 @@ class Sampler:
         self._kept = KeptFiles(fs)
         self._clock = clock or (lambda: time.monotonic() - began)
         self._beside = beside or (lambda _: {})
+        self._node = node
         self._files = tuple(files)
         self._places: dict[CgroupName, _Place] = {}
         self._rows: list[_Row] = []
-        self._row_names: list[tuple[CgroupName, ...]] = []
+        self._layouts = Layouts()
         self._taken = 0
         self.unreadable: dict[str, str] = {}
         self.set_cgroups(cgroups)
@@ -115,9 +122,12 @@ class Sampler:
             for place in self._places.values():
                 place.absent.clear()
         self._taken += 1
-        values = tuple(self._read(place) | self._beside(name) for name, place in self._places.items())
-        self._rows.append(_Row(now, values))
-        self._row_names.append(tuple(self._places))
+        values = [self._read(name, place) for name, place in self._places.items()]
+        names = list(self._places)
+        if self._node is not None:
+            names.append(ROOT)
+            values.append([_parts(self._node())])
+        self._rows.append(_Row(now, tuple(names), tuple(values)))
         return now
 
     def take(self) -> Samples:
@@ -130,23 +140,22 @@ class Sampler:
         """
         if not self._rows:
             self.sample()
-        names = tuple(dict.fromkeys(name for row in self._row_names for name in row))
+        names = tuple(dict.fromkeys(name for row in self._rows for name in row.names))
         position = {name: index for index, name in enumerate(names)}
         shape = (len(self._rows), len(names))
         columns: dict[str, NDArray[np.float64]] = {}
-        for at, (row, present) in enumerate(zip(self._rows, self._row_names, strict=True)):
-            for name, values in zip(present, row.values, strict=True):
-                where = (at, position[name])
-                for column, value in values.items():
+        for at, row in enumerate(self._rows):
+            for together, (where, values) in _by_columns(row, position).items():
+                for column, series in zip(together, np.array(values, dtype=np.float64).T, strict=True):
                     if column not in columns:
                         columns[column] = np.full(shape, np.nan)
-                    columns[column][where] = value
+                    columns[column][at, where] = series
         times = np.array([row.time for row in self._rows], dtype=np.float64)
-        self._rows, self._row_names = [], []
+        self._rows = []
         return Samples(times, names, columns, "measured")
 
-    def _read(self, place: _Place) -> dict[str, float]:
-        values: dict[str, float] = {}
+    def _read(self, name: CgroupName, place: _Place) -> list[Parts]:
+        values: list[Parts] = []
         for file in self._files:
             if file in place.absent:
                 continue
@@ -155,12 +164,35 @@ class Sampler:
                 place.absent.add(file)
                 continue
             try:
-                values.update(columns_of(file, text.decode()))
+                values.append(self._layouts.read(file, text))
             except ValueError as error:
                 self.unreadable.setdefault(file, str(error))
         if not values:
             place.absent.clear()  # the cgroup itself is gone: it may come back under its name
+        beside = self._beside(name)
+        if beside:
+            values.append(_parts(beside))
         return values
+
+
+def _parts(columns: Mapping[str, float]) -> Parts:
+    return tuple(columns), tuple(columns.values())
+
+
+def _by_columns(
+    row: _Row, position: Mapping[CgroupName, int]
+) -> dict[tuple[str, ...], tuple[list[int], list[Sequence[float]]]]:
+    """A row's numbers by the columns that stand together in a file: where they go, and they."""
+    found: dict[tuple[str, ...], tuple[list[int], list[Sequence[float]]]] = {}
+    for name, parts in zip(row.names, row.values, strict=True):
+        at = position[name]
+        for together, values in parts:
+            if together not in found:
+                found[together] = ([], [])
+            where, rows = found[together]
+            where.append(at)
+            rows.append(values)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

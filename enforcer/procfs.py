@@ -55,6 +55,23 @@ class ProcFS:
                 return None
             raise HostError(f"{path}: {error.strerror}") from error
 
+    def node_columns(self) -> dict[str, float]:
+        """The whole machine as a row of Samples, as the kubelet counts it: memory in use, idle cache, tasks.
+
+        MemTotal less MemFree, Inactive(file), and the tasks of loadavg; empty where proc has them not.
+        """
+        try:
+            lines = _read(self.root / "meminfo").decode().splitlines()
+            tasks = _read(self.root / "loadavg").decode().split()[3].partition("/")[2]
+            bytes_of = {line.partition(":")[0]: 1024.0 * int(line.split()[1]) for line in lines}
+            return {
+                "memory_current": bytes_of["MemTotal"] - bytes_of["MemFree"],
+                "memory_stat_inactive_file": bytes_of["Inactive(file)"],
+                "pids_current": float(tasks),
+            }
+        except (OSError, ValueError, IndexError, KeyError):
+            return {}
+
     def sysctl(self, name: str) -> str | None:
         """A kernel parameter (``user/max_user_namespaces``); None where this kernel has none of the name."""
         try:

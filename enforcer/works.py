@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -61,6 +61,16 @@ class Works:
                 self._kill_quietly(name)
             work.close()
         self._running, self._waiting = {}, {}
+
+    def hand_over(self) -> dict[CgroupName, Work]:
+        """What runs, for another kernel to look after; it is not this one's any more."""
+        running, self._running = self._running, {}
+        return {cgroup: work for cgroup, (work, _) in running.items() if cgroup not in self._ended}
+
+    def take_over(self, works: Mapping[CgroupName, Work]) -> None:
+        """Look after what another kernel handed over; work of a cgroup that is not there is released."""
+        for cgroup, work in works.items():
+            self._running[cgroup] = (work, 0.0)
 
     def put(self, cgroup: CgroupName, make: Callable[[], Work]) -> None:
         """End what is in a leaf and put new work there, which waits for :meth:`begin`."""

@@ -11,7 +11,8 @@ The tree::
     └── HostError               the host refused, or lacks something
         ├── CgroupError         one cgroup file: path, value and the reason in words
         ├── PreflightError      what the host lacks, all at once, with the remedies
-        └── ConflictError       a value was changed by somebody else; exit code 1
+        ├── ConflictError       a value was changed by somebody else; exit code 1
+        └── SupersededError     another run applied something newer meanwhile
 """
 
 from __future__ import annotations
@@ -135,6 +136,10 @@ class RecordingError(QosError):
 
 class HostError(QosError):
     """The host refused, or lacks something."""
+
+
+class SupersededError(HostError):
+    """Another run applied something newer meanwhile; what this one wants is not put back over it."""
 
 
 class CgroupError(HostError):

@@ -173,6 +173,11 @@ def plan_pods(pods: Mapping[str, Pod], settings: Settings, warnings: Sequence[st
     return Desired(settings, pods, details, tuple(warnings))
 
 
+def applied_objects(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Of all that is kept with the record, what :meth:`Desired.objects` put there."""
+    return {key: data for key, data in kept.items() if key == SETTINGS or key.startswith("pod/")}
+
+
 def kept_pods(before: Mapping[str, Any]) -> dict[str, Pod]:
     """The pods applied before, by ``namespace/name``.
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from enforcer.kernel import HostKernel
+from enforcer.procfs import ProcFS
+from enforcer.work import Work
 from qos.agent.restart import RestartAgent
+from qos.errors import SupersededError
 from qos.experiment.agents import build_agents, pod_facts
-from qos.experiment.desired import Desired, plan_pods
+from qos.experiment.desired import Desired, applied_objects, plan_pods
+from qos.experiment.desired import kept as kept_pods_of
 from qos.experiment.drive import Driver
-from qos.experiment.enforce import Host
+from qos.experiment.enforce import Host, this_node
 from qos.experiment.launch_pods import Containers
 from qos.experiment.status import StatusKeeper
 from qos.model.cgroup import CgroupName
@@ -55,26 +59,103 @@ def watch(
         InputError: no such agent, or a securityContext or bandwidth that cannot be obeyed.
         HostError: the host refused.
     """
-    starts = logs is not None and (run or RESTART in agents)
-    with Containers(host, wanted, logs) if starts and logs else nullcontext() as containers:
-        acting = _agents(wanted, agents, containers)
-        workloads = dict.fromkeys(containers or (), Workload())
-        due = containers.due() if containers is not None and run else []
-        with HostKernel(
-            host.fs,
-            host.enforcer,
-            wanted.details.plan,
+    starts = logs if run or RESTART in agents else None
+    carried: Mapping[CgroupName, Work] = {}
+    kept: Mapping[str, Any] = wanted.objects()
+    while True:
+        turn = _Turn(host, wanted, kept, agents, starts, run=run, repair_seconds=repair_seconds)
+        carried = turn.run(seconds, carried, _to(tell))
+        if not turn.is_superseded:
+            return
+        seconds -= turn.lasted_seconds
+        kept = host.objects()
+        before, wanted = wanted, kept_pods_of(kept, this_node())
+        if not wanted.pods:
+            tell("another run deleted all pods: nothing is left to keep in force, the watch ends")
+            return
+        tell(f"another run applied something newer: {_difference(before, wanted)}; the watch keeps that now")
+
+
+class _Turn:
+    """The watch of one desired state, until the time is up or another run applied a newer one."""
+
+    def __init__(
+        self,
+        host: Host,
+        wanted: Desired,
+        kept: Mapping[str, Any],
+        agents: Collection[str],
+        logs: Path | None,
+        *,
+        run: bool,
+        repair_seconds: float,
+    ) -> None:
+        self._host = host
+        self._wanted = wanted
+        self._objects = applied_objects(kept)
+        self._agents = agents
+        self._logs = logs
+        self._run = run
+        self._repair_seconds = repair_seconds
+        self.is_superseded = False
+        self.lasted_seconds = 0.0
+
+    def run(
+        self, seconds: float, carried: Mapping[CgroupName, Work], tell: Callable[[Event], None]
+    ) -> Mapping[CgroupName, Work]:
+        """Watch; what an earlier turn started is ``carried`` in, and out for the next."""
+        logs = self._logs
+        with Containers(self._host, self._wanted, logs) if logs else nullcontext() as containers:
+            acting = _agents(self._wanted, self._agents, containers)
+            workloads = dict.fromkeys(containers or (), Workload())
+            try:
+                with self._kernel(containers) as kernel:
+                    kernel.take_over(carried)
+                    due = containers.due() if containers is not None and self._run else []
+                    others = workloads.keys() - set(due)
+                    driver = Driver(
+                        kernel, kernel.plan, workloads, acting, running=others, keep=False, tell=tell
+                    )
+                    try:
+                        driver.run(seconds)
+                    finally:
+                        carried = kernel.hand_over() if self.is_stale() else {}
+                        self.lasted_seconds = kernel.now_seconds
+            except SupersededError:
+                self.is_superseded = True
+        return carried
+
+    def is_stale(self) -> bool:
+        """Whether another run applied something else meanwhile."""
+        return not self._is_wanted(self._host.objects())
+
+    def _is_wanted(self, objects: Mapping[str, Any]) -> bool:
+        return applied_objects(objects) == self._objects
+
+    def _kernel(self, containers: Containers | None) -> HostKernel:
+        return HostKernel(
+            self._host.fs,
+            self._host.enforcer,
+            self._wanted.details.plan,
             starter=None if containers is None else containers.work,
-            spell=host.path,
+            spell=self._host.path,
             sample_interval_seconds=SAMPLE_SECONDS,
-            repair_interval_seconds=repair_seconds,
+            repair_interval_seconds=self._repair_seconds,
             leave_running=True,
-        ) as kernel:
-            others = workloads.keys() - set(due)
-            driver = Driver(
-                kernel, kernel.plan, workloads, acting, running=others, keep=False, tell=_to(tell)
-            )
-            driver.run(seconds)
+            only_if=self._is_wanted,
+            node=ProcFS().node_columns,
+        )
+
+
+def _difference(before: Desired, after: Desired) -> str:
+    new, gone = after.pods.keys() - before.pods.keys(), before.pods.keys() - after.pods.keys()
+    changed = [key for key in after.pods.keys() & before.pods.keys() if after.pods[key] != before.pods[key]]
+    parts = [
+        f"{word} pod/{', pod/'.join(sorted(keys))}"
+        for word, keys in (("new", new), ("changed", changed), ("gone", gone))
+        if keys
+    ]
+    return "; ".join(parts) or "the policy, profile or node"
 
 
 def _to(tell: Callable[[str], None]) -> Callable[[Event], None]:
