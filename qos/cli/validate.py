@@ -61,9 +61,10 @@ def validate(
     from qos.experiment import validate as run
 
     if measure_only:
-        if record is None or policy is None or seed is None:
-            raise InputError("a measurement alone needs them", field="--record, --policy, --seed")
-        run.measure_here(scenario, record, policy=policy, seed=seed, repeat=repeat)
+        if policy is None or seed is None:
+            raise InputError("a measurement alone needs them", field="--policy, --seed")
+        for line in run.measure_here(scenario, policy=policy, seed=seed, repeat=repeat):
+            print(line)
         return
     found = run.validate(
         scenario,

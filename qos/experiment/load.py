@@ -29,13 +29,15 @@ def cpu_demand(workload: Workload, seed: int, cgroup: CgroupName, starts: int) -
     """
     from enforcer.load import CpuDemand
     from qos.simulate.demand import demand_of, seed_of
-    from qos.simulate.step_draw import key_of
 
     if workload.cpu is None:
         return None
-    demand = demand_of(
-        workload.cpu, seed_of(seed, cgroup, starts), fluid_period=0.0, key=key_of(seed, cgroup, starts)
-    )
+    key = 0
+    if workload.cpu.shape == "random":  # its draws are compiled, and a guest takes seconds to import that
+        from qos.simulate.step_draw import key_of
+
+        key = key_of(seed, cgroup, starts)
+    demand = demand_of(workload.cpu, seed_of(seed, cgroup, starts), fluid_period=0.0, key=key)
     return CpuDemand(_KINDS.get(workload.cpu.shape, "work"), demand.threads, demand.feed)
 
 

@@ -5,9 +5,9 @@ The measurement runs in a guest of the kernel lab, all repeats in one boot, or o
 
 from __future__ import annotations
 
+import json
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +21,14 @@ from qos.experiment.tell import tell, write_page
 from qos.model.sample import Recording
 from qos.record.fidelity import RULES, Line, compare
 from qos.record.measured import Measured
+from qos.record.plain import from_plain, to_plain
 from qos.record.words import bytes_text, digits, duration_text
 from qos.scenario.scenario import Scenario
 
 HOST: Final = "host"
+_FRACTIONS: Final = frozenset({"cpu_usage", "cpu_share", "throttled_ratio"})
+_LATENCIES: Final = frozenset({"latency_p50", "latency_p99"})
+_MARK: Final = "recording "
 _QOS: Final = "from qos.cli.app import main; main()"
 HEADERS: Final = ("METRIC", "WHOSE", "PREDICTED", "MEASURED", "NOISE", "ERROR", "VERDICT")
 _BOOT_SECONDS: Final = {"uml": 60.0, "built": 60.0, "qemu": 240.0}
@@ -145,48 +149,44 @@ def validate(
     return Validation(scenario.name, name, kernel, release, predicted[0], measured, kept, lines)
 
 
-def measure_here(path: str, folder: Path, *, policy: str, seed: int, repeat: int) -> None:
-    """What runs inside the guest: the repeats, each left as a recording in ``folder``.
+def measure_here(path: str, *, policy: str, seed: int, repeat: int) -> Iterator[str]:
+    """What runs inside the guest: the repeats, each as one line of text.
 
     Raises:
         InputError: as :func:`validate`.
         HostError: this machine cannot do it.
     """
-    from qos.record.store import write_recording
-
     scenario = load(path)
     check_features(scenario, policy)
-    for number, recording in enumerate(measure(scenario, policy=policy, seed=seed, repeat=repeat)):
-        write_recording(recording, folder / f"measured-{number}")
+    for recording in measure(scenario, policy=policy, seed=seed, repeat=repeat):
+        yield _MARK + json.dumps(to_plain(recording))
 
 
 def _in_guest(
     path: str, scenario: Scenario, lane: str, policy: str, seed: int, repeat: int
 ) -> tuple[Recording, ...]:
     from enforcer.lab.launcher import NOT_STARTED, TIMED_OUT, run_in_guest
-    from qos.record.store import find_recordings, read_recording
 
     cpus, memory_mib = guest_size(scenario, lane)
-    with tempfile.TemporaryDirectory(prefix="qos-validate-") as name:
-        folder = Path(name)
-        words = [sys.executable, "-c", _QOS, "validate", str(Path(path).resolve()), "--measure-only"]
-        words += ["--record", name, "--policy", policy, "--seed", str(seed), "--repeat", str(repeat)]
-        result = run_in_guest(
-            words,
-            lane=lane,
-            writable=[folder],
-            timeout_seconds=_BOOT_SECONDS[lane] + repeat * scenario.duration_seconds * _SLOWER[lane],
-            cpus=cpus,
-            memory_mib=memory_mib,
-            **guest_words(scenario),
-        )
-        if result.exit_code != 0:
-            why = {TIMED_OUT: "the time was up", NOT_STARTED: "the guest did not start"}
-            said = result.output.strip() or result.console
-            last = said.splitlines()[-1] if said else "it said nothing"
-            reason = why.get(result.exit_code, f"exit code {result.exit_code}")
-            raise HostError(f"{path}: the measurement on {lane} failed: {reason}: {last}")
-        return tuple(read_recording(found) for found in find_recordings(folder))
+    words = [sys.executable, "-c", _QOS, "validate", str(Path(path).resolve()), "--measure-only"]
+    words += ["--policy", policy, "--seed", str(seed), "--repeat", str(repeat)]
+    result = run_in_guest(
+        words,
+        lane=lane,
+        timeout_seconds=_BOOT_SECONDS[lane] + repeat * scenario.duration_seconds * _SLOWER[lane],
+        cpus=cpus,
+        memory_mib=memory_mib,
+        **guest_words(scenario),
+    )
+    told = result.output.splitlines()
+    if result.exit_code != 0:
+        why = {TIMED_OUT: "the time was up", NOT_STARTED: "the guest did not start"}
+        said = [line for line in told if line.strip() and not line.startswith(_MARK)]
+        last = (said or result.console.splitlines() or ["it said nothing"])[-1]
+        reason = why.get(result.exit_code, f"exit code {result.exit_code}")
+        raise HostError(f"{path}: the measurement on {lane} failed: {reason}: {last}")
+    lines = (line.partition(_MARK)[2] for line in told if line.startswith(_MARK))
+    return tuple(from_plain(json.loads(line)) for line in lines)
 
 
 def line_cells(line: Line) -> tuple[str, ...]:
@@ -210,11 +210,11 @@ def _value(metric: str, value: float | None) -> str:
         return bytes_text(value)
     if metric.endswith("bytes_per_second"):
         return f"{bytes_text(value)}/s"
-    if metric == "throttled_usec":
+    if metric.endswith("_usec") or metric.startswith("psi_"):
         return duration_text(value / 1e6)
-    if metric in ("cpu_usage", "cpu_share", "throttled_ratio"):
+    if metric in _FRACTIONS:
         return f"{value:.4f}"
-    return digits(value) if metric == "oom_killed" else duration_text(value)
+    return duration_text(value) if metric.endswith("_seconds") or metric in _LATENCIES else digits(value)
 
 
 def write_validation_page(found: Validation, path: Path) -> None:

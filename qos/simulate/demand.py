@@ -33,7 +33,6 @@ from qos.model.workload import (
 )  # fmt: skip
 from qos.simulate.layout import BATCH, RATE, REQUESTS, SPIN, WORK
 from qos.simulate.polygon import Polygon
-from qos.simulate.step_draw import UNIT, draw_levels, halves, starts_on, threshold
 
 Floats = NDArray[np.float64]
 Feed = Iterator[tuple[Floats, Floats]]
@@ -124,6 +123,14 @@ def curve_polygon(points: tuple[Point, ...], *, repeat: bool = False) -> Polygon
 
 def random_levels(shape: Random, key: int) -> Feed:
     """The drawn rates from the start on, one each ``every`` seconds."""
+    from qos.simulate.step_draw import (  # noqa: PLC0415  compiled; a guest takes seconds to import it
+        UNIT,
+        draw_levels,
+        halves,
+        starts_on,
+        threshold,
+    )
+
     key0, key1 = halves(key)
     stay, go, part = (np.uint32(threshold(chance)) for chance in shape.chances)
     low, high = number(shape.low), number(shape.high)

@@ -12,7 +12,9 @@ from qos.experiment.measure import check_size, node_size
 from qos.experiment.predict import with_shapes
 from qos.experiment.rig import disk_mib
 from qos.experiment.simulate import load, simulate
-from qos.experiment.validate import parse_tolerances, validate
+from qos.experiment.validate import line_cells, parse_tolerances, validate
+from qos.model.cgroup import CgroupName
+from qos.record.fidelity import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 FIDELITY = sorted((ROOT / "scenarios" / "fidelity").glob("*.yaml"))
@@ -88,3 +90,21 @@ def test_a_prediction_says_what_each_leaf_does_as_a_measurement_does() -> None:
     shapes = with_shapes(run, scenario).meta["shapes"]
     assert sorted(shapes) == sorted(str(record["cgroup"]) for record in run.pods)
     assert set(map(tuple, shapes.values())) == {("spin",)}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "cell"),
+    [
+        ("psi_cpu", 2.5e6, "2.5 s"),
+        ("throttled_usec", 40_000.0, "40 ms"),
+        ("pids_current", 20.0, "20"),
+        ("restarts", 1.0, "1"),
+        ("cpu_share", 0.25, "0.2500"),
+        ("memory_peak", float(64 * MIB), "64 MiB"),
+        ("oom_seconds", 3.0, "3 s"),
+    ],
+)
+def test_each_metric_is_told_in_its_own_unit(metric: str, value: float, cell: str) -> None:
+    """Counts are no seconds, and a pressure total is in microseconds."""
+    line = Line(metric, CgroupName("a"), "a", value, value, 0.0, 0.0, 0.1, "close")
+    assert line_cells(line)[2] == cell
