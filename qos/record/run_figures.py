@@ -171,11 +171,19 @@ def _pressure(
 
 def _tasks(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[str, CgroupName, float]]:
     samples = recording.samples
-    refused = _rises(recording, "pids_events_max")
+
+    def last(column: str, name: CgroupName) -> float:
+        known = column in samples.columns and name in samples.cgroups
+        return float(samples.column(column, name)[-1]) if known else math.nan
+
     for name in names:
-        if "pids_current" in samples.columns and name in samples.cgroups:
-            yield "pids_current", name, float(samples.column("pids_current", name)[-1])
-        yield "pids_refused", name, float(refused(name) > 0)
+        yield "pids_current", name, last("pids_current", name)
+        # counted in the cgroup that forks up to Linux 6.10, since 6.11 from that whose limit it was upwards
+        yield (
+            "pids_refused",
+            name,
+            float(any(last("pids_events_max", at) > 0 for at in (name, *ancestors(name)))),
+        )
 
 
 def _disk(recording: Recording, names: Sequence[CgroupName]) -> Iterator[tuple[str, CgroupName, float]]:
