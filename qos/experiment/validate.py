@@ -149,7 +149,7 @@ def validate(
     return Validation(scenario.name, name, kernel, release, predicted[0], measured, kept, lines)
 
 
-def measure_here(path: str, *, policy: str, seed: int, repeat: int) -> Iterator[str]:
+def measure_here(path: str, *, policy: str | None, seed: int | None, repeat: int) -> Iterator[str]:
     """What runs inside the guest: the repeats, each as one line of text.
 
     Raises:
@@ -157,8 +157,10 @@ def measure_here(path: str, *, policy: str, seed: int, repeat: int) -> Iterator[
         HostError: this machine cannot do it.
     """
     scenario = load(path)
-    check_features(scenario, policy)
-    for recording in measure(scenario, policy=policy, seed=seed, repeat=repeat):
+    name = policy or scenario.policies[0]
+    used_seed = scenario.seed if seed is None else seed
+    check_features(scenario, name)
+    for recording in measure(scenario, policy=name, seed=used_seed, repeat=repeat):
         yield _MARK + json.dumps(to_plain(recording))
 
 
