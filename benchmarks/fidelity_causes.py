@@ -105,6 +105,40 @@ CAUSES = (
         "less is reclaimed.",
         ((EVERY, ("cache-*",), ("memory_*", "oom_*")),),
     ),
+    Cause(
+        "phases",
+        "model",
+        "Since 6.4 the periods of a cgroup begin at an offset drawn when it is made, so of a pod and its "
+        "container either is throttled, or both. The offsets are watched after each run, on User Mode "
+        "Linux to a tick of 10 ms, which leaves open who is first; and its pressure follows.",
+        (
+            (
+                ("built", "qemu"),
+                ("quota-*", "batch-*", "bursts-*", "weights-three-levels"),
+                (*THROTTLING, "psi_cpu"),
+            ),
+        ),
+    ),
+    Cause(
+        "shared disk",
+        "lab",
+        "The guest's disk is a file of a machine with other work on its disk, and its requests wait there "
+        "for some of the time for which a stream is predicted to wait. Not verified.",
+        ((EVERY, ("io-*",), ("psi_io", "disk_*")),),
+    ),
+    Cause(
+        "time taken from the guest",
+        "lab",
+        "What the machine under the guest takes away is not told as steal, and is missing from the use of "
+        "pods that never stop; their shares are right.",
+        ((EVERY, ("weights-*",), ("cpu_usage",)),),
+    ),
+    Cause(
+        "pressure in ticks",
+        "lab",
+        "Pressure of User Mode Linux is told in whole ticks of 10 ms, as its CPU time is.",
+        ((UML, ("*",), ("psi_cpu",)),),
+    ),
 )
 
 
