@@ -45,6 +45,13 @@ def test_every_text_reads_as_by_the_parsers(all_texts: list[tuple[str, str]]) ->
         assert list(zip(names, values, strict=True)) == columns_of(file, text)
 
 
+def test_a_max_that_becomes_a_number_is_a_column() -> None:
+    """What is left out of one text is not left out of the next."""
+    layouts = Layouts()
+    assert layouts.read("memory.events", b"low 0\nhigh max\n")[0] == ("memory_events_low",)
+    assert layouts.read("memory.events", b"low 0\nhigh 1\n")[0] == ("memory_events_low", "memory_events_high")
+
+
 @pytest.mark.parametrize("broken", ["low x\n", "low\n", "low 1 2\n", "low -\n", "low 1e5\n", "low nan\n"])
 def test_garbage_is_the_parsers_to_refuse(broken: str) -> None:
     """Also where the file was fine before."""
