@@ -165,7 +165,7 @@ def _delays(runs: Sequence[FleetRun]) -> Picture | None:
                 data.append(_line_of(run, index, edges[seen], beyond[seen]))
         if data:
             axes = {
-                "xaxis": theme.axis("waiting longer than (s)", type="log"),
+                "xaxis": theme.axis("waiting longer than (s)", type="log", dtick=1),
                 "yaxis": theme.axis("of containers and steps", tickformat=".2~%", rangemode="tozero"),
             }
             panels.append(Panel(label(name), {"data": data, "layout": theme.layout(240, **axes)}))

@@ -26,7 +26,7 @@ from qos.simulate.step_frame import Frame, Machine, frame_of, reasons_against
 from qos.simulate.step_layout import BACKLOG, USAGE, WAIT_CPU, WAIT_QUOTA
 from qos.simulate.step_loop import run_steps
 from qos.simulate.step_output import SUMS, Output
-from qos.simulate.step_quota import NR_PERIODS, NR_THROTTLED, ONSETS, THROTTLED
+from qos.simulate.step_resolve import NR_PERIODS, NR_THROTTLED, ONSETS, THROTTLED
 
 Floats = NDArray[np.float64]
 Curves = NDArray[np.float32]

@@ -40,7 +40,7 @@ from qos.simulate.step_layout import (
     WORD_ROWS,
     Fields,
 )  # fmt: skip
-from qos.simulate.step_quota import AMOUNT, COUNT, LAST_BITTEN, PERIOD, QUOTA_ROWS
+from qos.simulate.step_resolve import AMOUNT, COUNT, LAST_BITTEN, PERIOD, QUOTA_ROWS
 from qos.simulate.step_share import (
     GROUP_LIMIT,
     GROUP_ROWS,
@@ -184,7 +184,7 @@ def _groups(frame: Frame) -> tuple[Ints, Floats, bool]:
     places = np.zeros((PLACE_ROWS, len(frame.groups)), dtype=np.int64)
     groups = np.zeros((GROUP_ROWS, len(frame.groups)))
     for place, group in enumerate(frame.groups):
-        places[:, place] = (*group.leaves, *group.subs)
+        places[: SUB_LAST + 1, place] = (*group.leaves, *group.subs)
         groups[GROUP_WEIGHT, place], groups[GROUP_LIMIT, place] = group.weight, group.limit
     return places, groups, bool((groups[GROUP_LIMIT] < frame.cpus).any())
 

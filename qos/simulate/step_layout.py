@@ -22,10 +22,12 @@ KEPT: Final = 9  # 1: what is not served waits; 0: it is not wanted later (spin)
 THREADS: Final = 10
 BURNING: Final = 11  # scratch of quotas: CPUs it can use at one time while others burn their quotas
 RATE: Final = 12  # scratch of quotas: CPUs it has meanwhile
-USAGE: Final = 13  # from here on counters: CPU-seconds
+USAGE: Final = 13  # counters: CPU-seconds
 WAIT_CPU: Final = 14
 WAIT_QUOTA: Final = 15
-LEAF_ROWS: Final = 16
+LEFT: Final = 16  # scratch of quotas: what is not yet burnt in the period that is resolved
+PART: Final = 17  # scratch of quotas: weight
+LEAF_ROWS: Final = 18
 
 # Rows of the leaves' words (uint32).
 KEY0: Final = 0
@@ -33,7 +35,8 @@ KEY1: Final = 1
 ON: Final = 2
 STAY: Final = 3
 GO: Final = 4
-WORD_ROWS: Final = 5
+QUOTA_OF: Final = 5  # scratch of quotas: the one that is burnt
+WORD_ROWS: Final = 6
 
 # Rows of the machines' places (int64): their leaves, groups, runs, changes and quotas are [first, last).
 LEAVES: Final = 0

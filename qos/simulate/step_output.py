@@ -12,7 +12,7 @@ from qos.model.fleet_run import BINS, BUSY_BINS, LOWEST_OCTAVE, PER_OCTAVE
 from qos.simulate.jit import inner
 from qos.simulate.layout import EPSILON
 from qos.simulate.step_layout import BACKLOG, LEAVES, QUOTAS, RATE, USAGE, WAIT_CPU, WAIT_QUOTA
-from qos.simulate.step_quota import NR_PERIODS, NR_THROTTLED, ONSETS, THROTTLED
+from qos.simulate.step_resolve import NR_PERIODS, NR_THROTTLED, ONSETS, THROTTLED
 
 SUMMED: Final = (USAGE, WAIT_CPU, WAIT_QUOTA, BACKLOG)
 SUMMED_QUOTA: Final = (NR_PERIODS, NR_THROTTLED, THROTTLED, ONSETS)

@@ -17,35 +17,30 @@ from qos.simulate.jit import inner
 from qos.simulate.layout import EPSILON
 from qos.simulate.step_layout import (
     BACKLOG,
-    BURNING,
     DEMAND,
-    GROUPS,
     LEAVES,
     LIMIT,
     QUOTAS,
-    RATE,
     THREADS,
     WAIT_QUOTA,
     WANT,
-    WEIGHT,
     WIDTH,
 )  # fmt: skip
-from qos.simulate.step_share import share_step
+from qos.simulate.step_resolve import (
+    AMOUNT,
+    BITES,
+    COUNT,
+    LAST_BITTEN,
+    NR_PERIODS,
+    NR_THROTTLED,
+    ONSETS,
+    PERIOD,
+    STANDS,
+    THROTTLED,
+    TIMER,
+    resolve_period,
+)  # fmt: skip
 
-# Rows of the quotas' numbers.
-AMOUNT: Final = 0  # CPU-seconds a period
-PERIOD: Final = 1
-COUNT: Final = 2  # periods in a step
-TIMER: Final = 3  # 1: the period timer runs at the beginning of the step
-BITES: Final = 4  # periods of this step in which it is throttled
-STANDS: Final = 5  # seconds of this step in which it is throttled, times run queues
-LEFT: Final = 6  # scratch: quota not yet burnt in the period that is resolved
-NR_PERIODS: Final = 7
-NR_THROTTLED: Final = 8
-THROTTLED: Final = 9
-LAST_BITTEN: Final = 10  # seconds
-ONSETS: Final = 11
-QUOTA_ROWS: Final = 12
 QUIET_SECONDS: Final = 10.0
 """A quota that did not bite for so long bites anew: an event."""
 
@@ -108,34 +103,49 @@ def count_quotas(fields: Any, machine: int, now: float, got: Any) -> bool:
     To be called before backlogs are brought up to the end of the step.
     """
     machines, leaves, quotas = fields.machines, fields.leaves, fields.quotas
-    base = machines[LEAVES, machine]
+    base, first, last = machines[LEAVES, machine], machines[QUOTAS, machine], machines[QUOTAS + 1, machine]
+    backlog, demands, widths = leaves[BACKLOG], leaves[DEMAND], leaves[WIDTH]
+    limit, want, all_bites, timer = leaves[LIMIT], leaves[WANT], quotas[BITES], quotas[TIMER]
     biting, burning = False, 0.0
-    for quota in range(machines[QUOTAS, machine], machines[QUOTAS + 1, machine]):
+    for quota in range(first, last):
         leaf = fields.quota_leaves[quota]
-        before, demand, width = leaves[BACKLOG, leaf], leaves[DEMAND, leaf], leaves[WIDTH, leaf]
+        all_bites[quota] = 0.0
+        before, demand, width = backlog[leaf], demands[leaf], widths[leaf]
+        if limit[leaf] <= 0.0 or (demand <= 0.0 and before <= EPSILON and timer[quota] <= 0.0):
+            continue  # killed, or idle
         amount, period, count = quotas[AMOUNT, quota], quotas[PERIOD, quota], quotas[COUNT, quota]
-        if leaves[LIMIT, leaf] <= 0.0:  # killed
-            quotas[BITES, quota] = 0.0
-            continue
         active = ran(before, demand, amount, width, period, count)
-        idle = 1.0 if active < count and (active > 0.0 or quotas[TIMER, quota] > 0.0) else 0.0
-        quotas[TIMER, quota] = 1.0 if active == count else 0.0
+        idle = 1.0 if active < count and (active > 0.0 or timer[quota] > 0.0) else 0.0
+        timer[quota] = 1.0 if active == count else 0.0
         quotas[NR_PERIODS, quota] += active + idle
-        quotas[BITES, quota] = 0.0
-        if amount < width * period - EPSILON and got[leaf - base] >= leaves[WANT, leaf] - EPSILON:
+        if amount < width * period - EPSILON and got[leaf - base] >= want[leaf] - EPSILON:
             bites = bitten(before, demand, amount, period, count)
             if bites > 0.0:
                 biting = True
-                quotas[BITES, quota] = bites
-                quotas[STANDS, quota] = standing(before, demand, width, amount, period, bites)
+                all_bites[quota] = bites
                 burning += width - got[leaf - base]
     if biting:
         for leaf in range(len(got)):
             burning += got[leaf]
         if burning > fields.supply[machine] + EPSILON:
             resolve_period(fields, machine, got)
+        else:
+            stand_alone(fields, first, last)
         note_bites(fields, machine, now)
     return biting
+
+
+@inner
+def stand_alone(fields: Any, first: int, last: int) -> None:
+    """How long each of these quotas' leaves stands still in this step, with nobody in the way."""
+    quotas, leaves = fields.quotas, fields.leaves
+    for quota in range(first, last):
+        if quotas[BITES, quota] > 0.0:
+            leaf = fields.quota_leaves[quota]
+            quotas[STANDS, quota] = standing(
+                leaves[BACKLOG, leaf], leaves[DEMAND, leaf], leaves[WIDTH, leaf], quotas[AMOUNT, quota],
+                quotas[PERIOD, quota], quotas[BITES, quota],
+            )  # fmt: skip
 
 
 @inner
@@ -163,51 +173,3 @@ def note_bites(fields: Any, machine: int, now: float) -> None:
             if now - quotas[LAST_BITTEN, quota] > QUIET_SECONDS:
                 quotas[ONSETS, quota] += 1.0
             quotas[LAST_BITTEN, quota] = now
-
-
-@inner
-def resolve_period(fields: Any, machine: int, got: Any) -> None:
-    """Let one period pass by weights until every throttled leaf has burnt its quota; the others are alike."""
-    machines, leaves, quotas = fields.machines, fields.leaves, fields.quotas
-    base = machines[LEAVES, machine]
-    burning, rate = leaves[BURNING], leaves[RATE]
-    for leaf in range(len(got)):
-        starved = got[leaf] < leaves[WANT, base + leaf] - EPSILON
-        burning[base + leaf] = leaves[WIDTH, base + leaf] if starved else got[leaf]
-    active = 0
-    first, last = machines[QUOTAS, machine], machines[QUOTAS + 1, machine]
-    for quota in range(first, last):
-        if quotas[BITES, quota] > 0.0:
-            burning[fields.quota_leaves[quota]] = leaves[WIDTH, fields.quota_leaves[quota]]
-            quotas[LEFT, quota] = quotas[AMOUNT, quota]
-            active += 1
-    now = 0.0
-    while active > 0:
-        share_step(
-            machines[GROUPS, machine], machines[GROUPS + 1, machine], fields.places, fields.groups,
-            burning, leaves[WEIGHT], rate, fields.supply[machine],
-        )  # fmt: skip
-        span = 1e9
-        for quota in range(first, last):
-            if quotas[BITES, quota] > 0.0 and quotas[LEFT, quota] > 0.0:
-                span = min(span, quotas[LEFT, quota] / rate[fields.quota_leaves[quota]])
-        now += span
-        active -= burn(fields, first, last, now, span)
-
-
-@inner
-def burn(fields: Any, first: int, last: int, now: float, span: float) -> int:
-    """Burn quotas for ``span`` seconds up to ``now`` within a period; returns how many are burnt then."""
-    quotas, leaves = fields.quotas, fields.leaves
-    burnt = 0
-    for quota in range(first, last):
-        if quotas[BITES, quota] > 0.0 and quotas[LEFT, quota] > 0.0:
-            leaf = fields.quota_leaves[quota]
-            quotas[LEFT, quota] -= leaves[RATE, leaf] * span
-            if quotas[LEFT, quota] <= EPSILON:
-                quotas[LEFT, quota] = 0.0
-                leaves[BURNING, leaf] = 0.0
-                stands = max(quotas[PERIOD, quota] - now, 0.0) * quotas[BITES, quota]
-                quotas[STANDS, quota] = stands * math.ceil(leaves[WIDTH, leaf] - EPSILON)
-                burnt += 1
-    return burnt

@@ -15,14 +15,17 @@ LEAF_FIRST: Final = (
 LEAF_LAST: Final = 1
 SUB_FIRST: Final = 2
 SUB_LAST: Final = 3
-PLACE_ROWS: Final = 4
+RUNNING: Final = 4  # scratch of quotas: its leaves that run are [first, here)
+PLACE_ROWS: Final = 5
 
 GROUP_WEIGHT: Final = 0  # rows of the groups' numbers
 GROUP_LIMIT: Final = 1
 GROUP_WANT: Final = 2
 GROUP_GOT: Final = 3
 GROUP_ASKED: Final = 4
-GROUP_ROWS: Final = 5
+GROUP_CAPS: Final = 5  # scratch of quotas: CPUs that its own leaves want
+GROUP_LEVEL: Final = 6  # scratch of quotas: CPUs per weight, which only rise
+GROUP_ROWS: Final = 7
 
 
 @inner
