@@ -161,6 +161,7 @@ def _series(
             (times >= 31).astype(float) if made.workload == "neighbour" else np.zeros(count)
         ),
         "cpu_pressure_some_total": count_up(np.minimum(1.0, quota_wait + cpu_wait)),
+        "net_tx_bytes": count_up(np.full_like(memory, 2.5)),
         "memory_pressure_some_total": count_up(np.where(memory > 0.9 * made.memory, 0.05, 0.0)),
     }
     if source == "simulated":

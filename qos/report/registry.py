@@ -15,6 +15,7 @@ from qos.report.figures import (
     pressure,
     share,
     throttling,
+    traffic,
     tree,
 )
 from qos.report.picture import Absent, Picture
@@ -32,6 +33,7 @@ FIGURES: Final[Mapping[str, Draw]] = MappingProxyType(
         "memory": memory.draw,
         "events": events.draw,
         "pressure": pressure.draw,
+        "traffic": traffic.draw,
         "tree": tree.draw,
     }
 )

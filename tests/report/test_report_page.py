@@ -227,6 +227,7 @@ class TestAbsence:
             ),
             (without("memory_current", "memory_peak"), {"policies", "latency", "memory"}),
             (without("cpu_pressure", "memory_pressure"), {"policies", "latency", "pressure"}),
+            (without("net_tx_bytes"), {"policies", "latency", "traffic"}),
             (lambda recording: replace(recording, files={}), {"policies", "tree"}),
             (lambda recording: replace(recording, events=()), {"policies", "events"}),
             (lambda recording: replace(recording, completions=Completions()), {"policies", "latency"}),
