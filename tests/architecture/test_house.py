@@ -16,7 +16,8 @@ MANY_BOXES = {"experiment", "cli"}
 LONGEST_MODULE = 350
 LONGEST_FUNCTION = 50
 OPENERS = {
-    "qos/scenario/load.py", "qos/record/store.py", "qos/record/fleet_store.py", "qos/report/page.py", "enforcer/cgroupfs.py",
+    "qos/scenario/load.py", "qos/record/store.py", "qos/record/fleet_store.py", "qos/report/page.py",
+    "enforcer/cgroupfs.py",
     "enforcer/beneath.py", "enforcer/state.py", "enforcer/procfs.py", "enforcer/logs.py",
     "enforcer/load_files.py",
 }  # fmt: skip
