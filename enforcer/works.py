@@ -125,6 +125,9 @@ class Works:
             if code == _KILLED and not work.dies_whole and self._is_taken_over(cgroup):
                 self._running.pop(cgroup)[0].close()
                 yield Event(now, "restart", cgroup, "killed and started again by somebody else")
+                look(cgroup)  # that it is populated, so that its end is a change
+                if not self.is_populated(cgroup):
+                    yield from self._end_of(cgroup, now, UNKNOWN_EXIT_CODE, "ended at once")
                 continue
             look(cgroup)
             yield from self._end_of(cgroup, now, code, work.words())
