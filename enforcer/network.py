@@ -14,6 +14,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -243,10 +245,25 @@ def opened(pod: str, namespace: int | None = None) -> Iterator[Any]:
     except ImportError as error:
         raise HostError("network limits need pyroute2: pip install 'qos[network]'") from error
     try:
-        with IPRoute() if namespace is None else NetNS(f"/proc/self/fd/{namespace}", flags=0) as link:
+        with _plain_sigterm():
+            link = IPRoute() if namespace is None else NetNS(f"/proc/self/fd/{namespace}", flags=0)
+        with link:
             yield link
     except NetlinkError as error:
         raise HostError(f"{pod}: {_why(error.code)}") from error
+
+
+@contextmanager
+def _plain_sigterm() -> Iterator[None]:
+    """pyroute2 enters a namespace in a child that it ends by SIGTERM: a handler of ours would run there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _why(code: int) -> str:
