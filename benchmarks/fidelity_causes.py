@@ -139,6 +139,13 @@ CAUSES = (
         "Pressure of User Mode Linux is told in whole ticks of 10 ms, as its CPU time is.",
         ((UML, ("*",), ("psi_cpu",)),),
     ),
+    Cause(
+        "cost of faults",
+        "model",
+        "A memory load's page faults and its reclaim cost CPU time, held by its quota; the simulator's memory "
+        "costs none. On User Mode Linux they are slow, and growth of several pods at once is late.",
+        ((EVERY, ("global-oom-*", "oom-*"), (*CPU, *THROTTLING, "memory_peak", "oom_seconds")),),
+    ),
 )
 
 
