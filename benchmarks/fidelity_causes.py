@@ -142,7 +142,7 @@ CAUSES = (
     Cause(
         "cost of faults",
         "model",
-        "A memory load's page faults and its reclaim cost CPU time, held by its quota; the simulator's memory "
+        "A memory load's page faults and its reclaim cost CPU time, held by its quota; here memory "
         "costs none. On User Mode Linux they are slow, and growth of several pods at once is late.",
         ((EVERY, ("global-oom-*", "oom-*"), (*CPU, *THROTTLING, "memory_peak", "oom_seconds")),),
     ),
