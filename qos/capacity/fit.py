@@ -6,11 +6,12 @@ Source of the taint and selector rules: component-helpers/scheduling/corev1 of K
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qos.capacity.affinity import unaffine
 from qos.capacity.fleet import Demand, Fleet, Integers
@@ -152,8 +153,7 @@ def _opened(rows: Integers, counts: Sequence[int], class_: Integers, scored: Seq
     weight[list(scored)] = 1.0 / np.maximum(class_[list(scored)], 1)
     for row, many in zip(rows, counts, strict=True):
         left = many
-        fitting = [(float(np.dot(used, weight)), used) for used in states if (class_ - used >= row).all()]
-        for _, used in sorted(fitting, reverse=True):
+        for used in _fitting(states, row, class_, weight):
             if not left:
                 break
             left -= _filled(states, used, row, class_, left)
@@ -164,6 +164,20 @@ def _opened(rows: Integers, counts: Sequence[int], class_: Integers, scored: Seq
                     key = tuple((row * size).tolist())
                     states[key] = states.get(key, 0) + number
     return sum(states.values())
+
+
+def _fitting(
+    states: Mapping[tuple[int, ...], int], row: Integers, class_: Integers, weight: NDArray[np.float64]
+) -> list[tuple[int, ...]]:
+    """The states with room for ``row``, the fullest first."""
+    if not states:
+        return []
+    every = list(states)
+    used = np.array(every, dtype=np.int64)
+    room = np.flatnonzero((class_ - used >= row).all(axis=1))
+    fullness = (used[room] @ weight).tolist()
+    found = sorted(zip(fullness, (every[index] for index in room.tolist()), strict=True), reverse=True)
+    return [state for _, state in found]
 
 
 def _filled(

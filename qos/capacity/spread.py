@@ -141,7 +141,7 @@ def spread_state(spread: Spread | None, pods: int) -> SpreadState:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def uneven(spread: Any, pod: Any, node: Any) -> Any:
     """Whether the pod on this node would break one of its own constraints."""
     kind = spread.kind[pod]
