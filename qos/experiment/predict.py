@@ -20,6 +20,10 @@ from qos.scenario.scenario import Scenario
 
 BESIDE: Final = CgroupName("beside")
 """Where what runs beside the pods of a measured machine is in its simulation."""
+_COARSE_SECONDS: Final = 0.001
+"""A thread's CPU clock with such steps moves with the scheduler's tick (User Mode Linux: 10 ms)."""
+_TICK_SECONDS: Final = 0.004
+"""CONFIG_HZ=250, where a measurement does not tell: Debian, Ubuntu and most cloud images."""
 
 
 def predictions(scenario: Scenario, measured: Measured) -> list[Recording]:
@@ -48,24 +52,33 @@ def predict(
         policy: whose plan.
         seed: of arrivals and costs.
         measured: what is known of the measuring machine: ``release`` of its kernel, ``memory_bytes``,
-            ``measuring_cpus``: used beside the pods.
+            ``measuring_cpus``: used beside the pods, ``clock_step_seconds`` and ``tick_seconds`` of its
+            scheduler.
         phases: when the first period of each cgroup's cpu.max ended.
 
     Returns:
         The simulated recording; its ``meta["shapes"]`` says what each leaf's workload does.
     """
     there = on_kernel(scenario, str(measured["release"]))
-    machine = Machine(memory_bytes=measured.get("memory_bytes"), period_phases=phases or {})
+    step = float(measured.get("clock_step_seconds") or 0.0)
+    coarse = step >= _COARSE_SECONDS
+    machine = Machine(
+        memory_bytes=measured.get("memory_bytes"),
+        period_phases=phases or {},
+        tick_seconds=step if coarse else float(measured.get("tick_seconds") or _TICK_SECONDS),
+        coarse_clock=coarse,
+    )
     there = _beside(there, float(measured.get("measuring_cpus", 0.0)))
     (found,) = simulate(there, policies=[policy], seed=seed, machine=machine)
     return with_shapes(found, scenario)
 
 
 def _beside(scenario: Scenario, cpus: float) -> Scenario:
-    """The scenario with a small steady load beside all pods: measuring, and the kernel's own threads."""
+    """The scenario with a small load beside all pods, at every reading: measuring, and the kernel."""
     if cpus <= 0.0:
         return scenario
-    load = Workload.model_validate({"name": BESIDE, "cpu": {"shape": "constant", "cpu": f"{cpus:.6f}"}})
+    shape = {"shape": "constant", "cpu": f"{cpus:.6f}", "period": f"{scenario.sample_interval_seconds}s"}
+    load = Workload.model_validate({"name": BESIDE, "cpu": shape})
     return replace(scenario, system={**scenario.system, BESIDE: load})
 
 

@@ -41,10 +41,15 @@ class Machine:
     Attributes:
         memory_bytes: what its kernel counts; None: the node's capacity.
         period_phases: seconds to the end of the first period of each cgroup's cpu.max.
+        tick_seconds: between the ticks of its scheduler, by which its CPU, if it is one, is given in slices;
+            None: CPU is shared as a fluid.
+        coarse_clock: its scheduler's clock moves with the tick (User Mode Linux, no real host).
     """
 
     memory_bytes: int | None = None
     period_phases: Mapping[CgroupName, float] = field(default_factory=dict)
+    tick_seconds: float | None = None
+    coarse_clock: bool = False
 
 
 def load(
@@ -135,7 +140,9 @@ def _run(
     machine: Machine | None = None,
 ) -> Recording:
     from qos.simulate.kernel import SimKernel
+    from qos.simulate.scheduler import Ticks
 
+    ticks = Ticks(machine.tick_seconds, machine.coarse_clock) if machine and machine.tick_seconds else None
     rules = policy_named(policy, scenario.policy_documents)
     stored = as_stored(scenario.pods, scenario.limit_ranges)
     details = plan_node(rules, stored, scenario.node, scenario.profile)
@@ -152,6 +159,7 @@ def _run(
         disks=scenario.node.disks,
         network=network_of(details, scenario.node),
         period_phases=machine.period_phases if machine else None,
+        ticks=ticks,
     )
 
     def plan_of(alive: Collection[CgroupName]) -> Plan:

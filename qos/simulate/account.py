@@ -17,6 +17,7 @@ from qos.simulate.layout import (
     ANON,
     ARRIVED,
     BACKLOG,
+    BOOKED,
     BURST,
     COMPLETED,
     CPU_FULL,
@@ -106,6 +107,7 @@ class Readings:
 
     Args:
         columns: the columns wanted, None for all.
+        booked: usage is what a clock says that moves on ticks.
 
     Attributes:
         picked: (K,) the engine's counter of each column.
@@ -114,7 +116,7 @@ class Readings:
         InputError: no such column.
     """
 
-    def __init__(self, columns: Sequence[str] | None) -> None:
+    def __init__(self, columns: Sequence[str] | None, *, booked: bool = False) -> None:
         self._wanted = (
             AVERAGES.keys() | COLUMNS.keys() | set(TRAFFIC_COLUMNS) if columns is None else frozenset(columns)
         )
@@ -126,6 +128,8 @@ class Readings:
         self._totals = frozenset(AVERAGES[name] for name in self._wanted if name in AVERAGES)
         self._columns = tuple(name for name in COLUMNS if name in self._wanted | self._totals)
         self.picked = np.array([COLUMNS[name][0] for name in self._columns], dtype=np.int64)
+        if booked:
+            self.picked[self.picked == USAGE] = BOOKED
         self._averages = Averages()
         self._parts: list[Samples] = []
 

@@ -15,10 +15,12 @@ from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
 from qos.simulate.pressure import find_memory_pressure, find_pressure, find_pressure_of, press, press_memory
+from qos.simulate.queueing import next_request
 from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
 from qos.simulate.share import fits, gather, share
+from qos.simulate.slices import COARSE, CURRENT, TICK, TICKED, begin_moment, decide, next_moment, note_throttled
 
 FINISHED: Final = 0
 NEED_COMPLETIONS: Final = 1
@@ -57,6 +59,8 @@ class State(NamedTuple):
     feed_values: Any
     keys: Any  # heaps of requests in service
     arrivals: Any
+    turns: Any  # virtual runtime of each, where CPU is given in slices
+    slices: Any  # (SLICE_FIELDS,)
     groups: Any  # (C,) GROUP
     holders: Any  # (H,) HOLDER
     corner_times: Any  # wanted memory of all holders
@@ -80,7 +84,7 @@ def bury(state: Any, deaths: int, now: float) -> None:
         for place in range(len(state.sources)):
             source = state.sources[place]
             if source.node == node and source.alive:
-                catch_up(source, state.counters[node], now)
+                catch_up(source, state.counters[node], state.keys, state.turns, now)
                 state.due[place] = UNLIMITED
                 stop(source, state.nodes[node], state.counters[node])
 
@@ -150,12 +154,14 @@ def settle_due(state: Any, done_rows: int, now: float, everything: bool) -> tupl
         due[index] = UNLIMITED
         if source.alive:
             counters = state.counters[source.node]
-            catch_up(source, counters, now)
+            catch_up(source, counters, state.keys, state.turns, now)
             done_rows = settle(
                 index, source, counters, now, state.feed_times, state.feed_values,
-                state.keys, state.arrivals, state.done, done_rows,
+                state.keys, state.arrivals, state.turns, state.done, done_rows,
             )  # fmt: skip
             runnable = runnable_of(source)
+            if runnable > state.nodes[source.node].runnable:
+                state.nodes[source.node].woken = 1
             if runnable != state.nodes[source.node].runnable:
                 state.nodes[source.node].runnable = runnable
                 state.moved[moved] = index
@@ -211,9 +217,14 @@ def is_calm(nodes: Any) -> bool:
 def share_cpu(state: Any, event_rows: int, now: float) -> int:
     """Set all rates, and bring who gets another one up to now; returns rows of the log used."""
     nodes = state.nodes
+    sliced = state.slices[TICK] > 0.0
+    coarse = state.slices[COARSE] > 0.0
     if gather(nodes, state.counters, now) > 0:
         event_rows = log_throttled(nodes, state.log, event_rows, now)
-    if len(state.pools) > 1:
+    if sliced:
+        decide(state, now)
+        choose_requests(state, now)
+    elif len(state.pools) > 1:
         scratch = state.scratch
         share_pools(nodes, state.pools, state.may_use, scratch[0], scratch[1], scratch[2])
     else:
@@ -228,18 +239,33 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
             wider = node.throttled and width > node.width
             if node.rate != node.burn or wider or node.next <= now:
                 account(node, state.counters[index], now)
-                node.burn = node.rate
+                node.burn = 0.0 if coarse else node.rate
                 start_timer(node, now)
                 node.next = next_event(node, now)
             node.width = width
             next_quota = min(next_quota, node.next)
     state.clock[NEXT_QUOTA] = next_quota
+    if coarse:
+        note_throttled(state, now)
     for index in range(len(state.sources)):
         if state.sources[index].alive:
             adopt(state, index, now)
     find_pressure(nodes, state.counters, now)
-    state.clock[CALM] = 1.0 if len(state.pools) == 1 and is_calm(nodes) else 0.0
+    state.clock[CALM] = 1.0 if len(state.pools) == 1 and not sliced and is_calm(nodes) else 0.0
     return event_rows
+
+
+@inner
+def choose_requests(state: Any, now: float) -> None:
+    """In the leaf that runs, the request whose turn it is."""
+    for place in range(len(state.sources)):
+        source = state.sources[place]
+        if source.alive and source.sliced and source.in_service > 0 and state.slices[CURRENT] == source.node:
+            chosen = next_request(source, state.turns, state.slices[TICKED])
+            if chosen != source.running:
+                catch_up(source, state.counters[source.node], state.keys, state.turns, now)
+                source.running = chosen
+                state.due[place] = _ANEW
 
 
 @inner
@@ -249,7 +275,7 @@ def adopt(state: Any, place: int, now: float) -> None:
     node = state.nodes[source.node]
     if node.rate == source.rate and node.runnable == source.runnable and node.held == source.held:
         return
-    catch_up(source, state.counters[source.node], now)
+    catch_up(source, state.counters[source.node], state.keys, state.turns, now)
     state.due[place] = _ANEW
     source.rate, source.held = node.rate, node.held
     if source.kind == RATE and not source.behind and node.rate < source.demand - EPSILON:
@@ -264,7 +290,7 @@ def catch_up_all(state: Any, now: float) -> None:
     for index in range(len(state.sources)):
         source = state.sources[index]
         if source.alive:
-            catch_up(source, state.counters[source.node], now)
+            catch_up(source, state.counters[source.node], state.keys, state.turns, now)
     for index in range(len(state.nodes)):
         node = state.nodes[index]
         press(node, state.counters[index], now)
@@ -289,7 +315,8 @@ def take_reading(state: Any) -> None:
 @inner
 def look_ahead(state: Any, now: float) -> float:
     """When the next event is, at the rates of now."""
-    then = state.clock[NEXT_QUOTA]
+    sliced = state.slices[TICK] > 0.0
+    then = next_moment(state) if sliced else state.clock[NEXT_QUOTA]
     due = state.due
     for index in range(len(due)):
         if due[index] == _ANEW:
@@ -319,9 +346,10 @@ def run(until: float, state: Any) -> int:
             killed_before = clock[DEATHS]
             event_rows = step_memory(state, event_rows, now)
             everything = everything or clock[DEATHS] > killed_before
+        ticked = state.slices[TICK] > 0.0 and begin_moment(state, now)
         done_rows, moved, quotas = settle_due(state, done_rows, now, everything)
         everything = False
-        if quotas or (moved > 0 and not share_calmly(state, moved, now)):
+        if ticked or quotas or (moved > 0 and not share_calmly(state, moved, now)):
             event_rows = share_cpu(state, event_rows, now)
         if sampling:
             catch_up_all(state, now)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event, EventKind
 from qos.model.plan import Plan
+from qos.model.sample import Completions
 from qos.simulate.layout import EVENT_OOM, EVENT_OOM_GLOBAL, EVENT_OOM_TOGETHER, EVENT_THROTTLE
 
 _BINARY_UNITS: Final = ("", "Ki", "Mi", "Gi", "Ti")
@@ -82,3 +86,16 @@ _KINDS: Final[dict[int, tuple[EventKind, Callable[[Any, CgroupName, CgroupName, 
     EVENT_OOM_GLOBAL: ("global_oom_kill", _oom_global),
     EVENT_OOM_TOGETHER: ("oom_kill", _together),
 }
+
+
+def completions_of(done: Sequence[tuple[tuple[CgroupName, ...], NDArray[Any]]]) -> Completions:
+    """Rows of ``layout.COMPLETION``, each part with the cgroups of its sources, as Completions."""
+    names = tuple(dict.fromkeys(name for names, _ in done for name in names))
+    place = {name: index for index, name in enumerate(names)}
+    parts = [np.array([place[name] for name in names_])[rows["source"]] for names_, rows in done if len(rows)]
+    if not parts:
+        return Completions(names)
+    rows = np.concatenate([rows for _, rows in done])
+    return Completions(
+        names, np.concatenate(parts).astype(np.int32), rows["arrival"].copy(), rows["latency"].copy()
+    )

@@ -21,7 +21,7 @@ from qos.model.workload import Workload
 from qos.simulate import engine
 from qos.simulate.account import Readings
 from qos.simulate.demand import demand_of, seed_of
-from qos.simulate.events import describe
+from qos.simulate.events import completions_of, describe
 from qos.simulate.flows import Flows
 from qos.simulate.holders import Holders
 from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_GAUGE, NODE_KEPT, PIDS_EVENTS_MAX
@@ -29,7 +29,9 @@ from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTA
 from qos.simulate.oom import end
 from qos.simulate.pids import allowed_tasks
 from qos.simulate.pools import KEPT_FIELDS, pools_of
+from qos.simulate.scheduler import Ticks, credit_of, slices_of
 from qos.simulate.serve import stop
+from qos.simulate.slices import COARSE, CURRENT, TICK
 from qos.simulate.sources import Sources
 from qos.simulate.step_draw import key_of
 from qos.simulate.tree import index_of, link, link_memory, order, set_cpu, set_memory
@@ -56,6 +58,7 @@ class SimKernel:
         disks: what the machine has of them; the first is the one that is meant where none is named.
         network: what pods may send and receive, and the link; none: they have no limits.
         period_phases: seconds from a cgroup's first cpu.max to the end of its first period, else a period.
+        ticks: of the scheduler, where one CPU is to be given in slices; None: shared as a fluid.
 
     Raises:
         PlanError: the plan does not fit the machine.
@@ -80,12 +83,14 @@ class SimKernel:
         disks: Sequence[Disk] = (),
         network: NodeNetwork | None = None,
         period_phases: Mapping[CgroupName, float] | None = None,
+        ticks: Ticks | None = None,
     ) -> None:
         self._cpus = tuple(range(cpus)) if isinstance(cpus, int) else tuple(cpus)
         if not self._cpus or sample_interval_seconds <= 0:
             raise PlanError("a machine has at least one CPU, and a positive sampling interval")
         self._seed = seed
-        self._fluid_period = fluid_period_seconds
+        self._slices = slices_of(ticks, len(self._cpus), kernel_version)
+        self._fluid_period = 0.0 if self._slices[TICK] else fluid_period_seconds
         self._clock = np.zeros(engine.CLOCK_FIELDS)
         self._clock[engine.INTERVAL] = sample_interval_seconds
         self._memory_bytes, self._swap_bytes = memory_bytes, swap_bytes
@@ -94,11 +99,13 @@ class SimKernel:
         self._machine[RAM], self._machine[TOTAL] = memory_bytes, memory_bytes + swap_bytes
         self._kernel_version = kernel_version
         self._phases = dict(period_phases or {})
-        self._sources = Sources()
+        self._sources = Sources(
+            credit_of(self._slices), ticks.wake_seconds if self._slices[TICK] and ticks else 0.0
+        )
         self._holders = Holders()
         self._flows = Flows(tuple(disks) or (Disk(),), network or NodeNetwork())
         self._starts: dict[CgroupName, int] = {}
-        self._readings = Readings(columns)
+        self._readings = Readings(columns, booked=bool(self._slices[COARSE]))
         self._events: list[Event] = []
         self._done: list[tuple[tuple[CgroupName, ...], NDArray[Any]]] = []
         self._done_room = np.zeros(_ROOM, dtype=COMPLETION)
@@ -196,17 +203,7 @@ class SimKernel:
     def completions(self) -> Completions:
         """The requests and batch jobs completed since the last call."""
         done, self._done = self._done, []
-        names = tuple(dict.fromkeys(name for names, _ in done for name in names))
-        place = index_of(names)
-        parts = [
-            np.array([place[name] for name in names_])[rows["source"]] for names_, rows in done if len(rows)
-        ]
-        if not parts:
-            return Completions(names)
-        rows = np.concatenate([rows for _, rows in done])
-        return Completions(
-            names, np.concatenate(parts).astype(np.int32), rows["arrival"].copy(), rows["latency"].copy()
-        )
+        return completions_of(done)
 
     def freeze(self, cgroup: CgroupName) -> None:
         """Stop every task below ``cgroup`` from running until thawed (cgroup.freeze)."""
@@ -248,8 +245,9 @@ class SimKernel:
         state = engine.State(
             clock, self._nodes, self._pools, self._may_use, self._scratch,
             sources.records, *sources.scratch(), sources.feed_times, sources.feed_values, sources.keys,
-            sources.arrivals, self._groups, holders.records, holders.times, holders.values, self._machine,
-            killed, self._counters, self._readings.picked, rows, times, self._done_room, self._log,
+            sources.arrivals, sources.turns, self._slices, self._groups, holders.records, holders.times,
+            holders.values, self._machine, killed, self._counters, self._readings.picked, rows, times,
+            self._done_room, self._log,
         )  # fmt: skip
         while engine.run(until, state) != engine.FINISHED:
             self._empty_buffers()
@@ -328,6 +326,7 @@ class SimKernel:
         set_memory(groups, names, plan, self._memory_bytes, self._swap_bytes)
         self._plan, self._names, self._index = plan, names, index
         self._nodes, self._groups, self._counters = nodes, groups, counters
+        self._slices[CURRENT] = -1.0
         self._sources.place(index)
         self._holders.place(index)
         self._flows.place(plan)

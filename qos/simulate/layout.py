@@ -37,6 +37,7 @@ NODE: Final = np.dtype(
         ("phase", np.float64),  # a period ends at phase + n · period
         ("burst", np.float64),
         ("pool", np.float64),  # runtime left
+        ("local", np.float64),  # slices: runtime already handed to the run queue, above the cap
         ("snapshot", np.float64),  # runtime right after the last refresh
         ("tick", np.float64),  # when the period ends, inf while the timer is off
         ("synced", np.float64),  # pool and tick are as of this time
@@ -46,6 +47,18 @@ NODE: Final = np.dtype(
         ("idle", np.int64),  # no runtime was taken in this period
         ("throttled", np.int64),
         ("last_throttled", np.float64),  # for events: tell the onset only
+        ("waited", np.float64),  # throttled for so long in this period: counted when it ends
+        ("throttled_at", np.float64),  # slices with a coarse clock: since when
+        ("was_throttled", np.int64),
+        # slices of one CPU: an entity on its parent's run queue
+        ("queued", np.int64),
+        ("woken", np.int64),  # a thread of it woke just now
+        ("vruntime", np.float64),
+        ("floor", np.float64),  # of its own run queue: min_vruntime, or the virtual time of EEVDF
+        ("deadline", np.float64),
+        ("lag", np.float64),
+        ("ran", np.float64),  # since it was picked
+        ("spent", np.int64),  # EEVDF: its slice is used up
         # cpu.pressure
         ("wanting", np.float64),  # threads below that want a CPU, throttled ones too
         ("some", np.float64),  # part of the time in which some of them, or all, wait
@@ -61,7 +74,8 @@ NODE: Final = np.dtype(
 
 NODE_KEPT: Final = (
     "frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle", "burn",
-    "width", "throttled", "last_throttled", "stalled", "stalled_fully", "stalled_since",
+    "width", "throttled", "last_throttled", "stalled", "stalled_fully", "stalled_since", "waited",
+    "throttled_at", "was_throttled", "vruntime", "floor", "deadline", "lag", "ran",
 )  # fmt: skip
 """What a cgroup that stays takes with it when the tree changes."""
 
@@ -91,6 +105,10 @@ SOURCE: Final = np.dtype(
         ("virtual", np.float64),  # REQUESTS: CPU time that every request in service has got since the start
         ("heap", np.int64),  # REQUESTS: where its heap starts
         ("in_service", np.int64),
+        ("sliced", np.int64),  # REQUESTS: one of them runs at a time (slices), not all equally
+        ("running", np.int64),  # which
+        ("fresh", np.int64),  # whose turn it is has to be found
+        ("credit", np.float64),  # a thread that wakes is so far ahead of the others
         ("began", np.float64),
         ("rate", np.float64),  # CPUs it got since `since`, threads that wanted one, why it was held
         ("runnable", np.float64),
@@ -178,30 +196,31 @@ SUBMITTED: Final = 4
 ARRIVED: Final = 5
 COMPLETED: Final = 6
 LOST: Final = 7
-FIRST_GAUGE: Final = 8  # from here to FIRST_LOCAL gauges, written when read
-BACKLOG: Final = 8
-ANON: Final = 9
-FILE: Final = 10
-INACTIVE_FILE: Final = 11
-PIDS: Final = 12
-FIRST_LOCAL: Final = 13
-NR_PERIODS: Final = 13
-NR_THROTTLED: Final = 14
-THROTTLED: Final = 15
-NR_BURSTS: Final = 16
-BURST: Final = 17
-PIDS_EVENTS_MAX: Final = 18
-MEMORY: Final = 19  # gauge
-PEAK: Final = 20  # gauge
-SWAP: Final = 21  # gauge
-SWAP_PEAK: Final = 22  # gauge
-EVENTS: Final = 23  # memory.events, six of them: with those of the cgroups below
-EVENTS_LOCAL: Final = 29  # memory.events.local
-CPU_SOME: Final = 35
-CPU_FULL: Final = 36
-MEMORY_SOME: Final = 37
-MEMORY_FULL: Final = 38
-COUNTERS: Final = 39
+BOOKED: Final = 8  # usage as a clock that moves on ticks has it
+FIRST_GAUGE: Final = 9  # from here to FIRST_LOCAL gauges, written when read
+BACKLOG: Final = 9
+ANON: Final = 10
+FILE: Final = 11
+INACTIVE_FILE: Final = 12
+PIDS: Final = 13
+FIRST_LOCAL: Final = 14
+NR_PERIODS: Final = 14
+NR_THROTTLED: Final = 15
+THROTTLED: Final = 16
+NR_BURSTS: Final = 17
+BURST: Final = 18
+PIDS_EVENTS_MAX: Final = 19
+MEMORY: Final = 20  # gauge
+PEAK: Final = 21  # gauge
+SWAP: Final = 22  # gauge
+SWAP_PEAK: Final = 23  # gauge
+EVENTS: Final = 24  # memory.events, six of them: with those of the cgroups below
+EVENTS_LOCAL: Final = 30  # memory.events.local
+CPU_SOME: Final = 36
+CPU_FULL: Final = 37
+MEMORY_SOME: Final = 38
+MEMORY_FULL: Final = 39
+COUNTERS: Final = 40
 
 LOW: Final = 0  # places in EVENTS and EVENTS_LOCAL
 HIGH: Final = 1

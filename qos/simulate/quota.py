@@ -48,11 +48,14 @@ def refill(node: Any, counters: Any) -> None:
     if burst > EPSILON:
         counters[NR_BURSTS] += 1.0
         counters[BURST] += burst
-    node.pool = min(node.pool, node.quota + node.burst)
+    node.pool = min(node.pool, node.quota + node.burst + node.local)
     node.snapshot = node.pool
     if node.throttled:
         counters[NR_THROTTLED] += 1.0
-        node.throttled = 0
+        if node.pool > EPSILON:  # else a tick's overrun is still being paid back
+            node.throttled = 0
+            counters[THROTTLED] += node.waited
+            node.waited = 0.0
         node.idle = 0
         node.tick = following(node, node.tick)
     elif node.idle:
@@ -69,7 +72,7 @@ def account(node: Any, counters: Any, now: float) -> None:
     The rate was constant over that time.
     """
     while node.tick <= now + EPSILON:
-        burn_until(node, counters, max(node.tick, node.synced))
+        burn_until(node, max(node.tick, node.synced))
         refill(node, counters)
         whole = math.floor((now + EPSILON - node.synced) / node.period) - 1.0
         if whole > 0.0 and 0.0 < node.burn * node.period <= node.quota:
@@ -79,16 +82,16 @@ def account(node: Any, counters: Any, now: float) -> None:
             node.snapshot = node.pool
             node.synced += whole * node.period
             node.tick = following(node, node.synced)
-    burn_until(node, counters, max(now, node.synced))
+    burn_until(node, max(now, node.synced))
 
 
 @inner
-def burn_until(node: Any, counters: Any, time: float) -> None:
+def burn_until(node: Any, time: float) -> None:
     """Burn runtime, or stand throttled, until ``time`` within one period."""
     span = time - node.synced
     node.synced = time
     if node.throttled:
-        counters[THROTTLED] += node.width * span
+        node.waited += node.width * span
     if node.burn > 0.0 and span > 0.0:
         node.pool -= node.burn * span
         if span > EPSILON:  # less is rounding right after a period's end, not use in the next one

@@ -20,7 +20,7 @@ def write_backlog(sources: Any, keys: Any, counters: Any) -> None:
             left = source.backlog
             if source.kind == REQUESTS:
                 for place in range(source.heap, source.heap + source.in_service):
-                    left += keys[place] - source.virtual
+                    left += keys[place] - (0.0 if source.sliced else source.virtual)
             counters[source.node, BACKLOG] = left
 
 

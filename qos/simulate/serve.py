@@ -23,7 +23,7 @@ from qos.simulate.layout import (
     WAIT_CPU,
     WAIT_QUOTA,
 )  # fmt: skip
-from qos.simulate.queueing import admit, complete
+from qos.simulate.queueing import admit, admit_thread, complete, complete_running
 
 
 @inner
@@ -65,14 +65,17 @@ def next_of(source: Any, now: float, feed_times: Any, keys: Any) -> float:
             time = min(time, now + source.backlog / (rate - source.demand))
     elif source.kind == REQUESTS:
         if source.in_service > 0 and rate > 0.0:
-            time = min(time, now + (keys[source.heap] - source.virtual) * source.in_service / rate)
+            if source.sliced:
+                time = min(time, now + keys[source.heap + source.running] / rate)
+            else:
+                time = min(time, now + (keys[source.heap] - source.virtual) * source.in_service / rate)
     elif source.kind != SPIN and source.backlog > 0.0 and rate > 0.0:
         time = min(time, now + source.backlog / rate)
     return float(max(time, now))
 
 
 @inner
-def catch_up(source: Any, counters: Any, now: float) -> None:
+def catch_up(source: Any, counters: Any, keys: Any, turns: Any, now: float) -> None:
     """Let the time since the last look pass at a constant rate, and say what waiting threads waited for."""
     span = now - source.since
     source.since = now
@@ -87,7 +90,10 @@ def catch_up(source: Any, counters: Any, now: float) -> None:
         counters[SUBMITTED] += source.demand * span
         source.backlog = max(source.backlog + (source.demand - source.rate) * span, 0.0)
     elif source.kind == REQUESTS:
-        if source.in_service > 0:
+        if source.sliced:
+            keys[source.heap + source.running] -= used
+            turns[source.heap + source.running] += used
+        elif source.in_service > 0:
             source.virtual += used / source.in_service
     elif source.kind != SPIN:
         source.backlog -= used
@@ -96,11 +102,14 @@ def catch_up(source: Any, counters: Any, now: float) -> None:
 @inner
 def settle(
     index: int, source: Any, counters: Any, now: float,
-    feed_times: Any, feed_values: Any, keys: Any, arrivals: Any, done: Any, used: int,
+    feed_times: Any, feed_values: Any, keys: Any, arrivals: Any, turns: Any, done: Any, used: int,
 ) -> int:  # fmt: skip
     """Let happen what is due at a source now; returns how many rows of ``done`` are used."""
     if source.kind == REQUESTS:
-        used = complete(index, source, keys, arrivals, counters, done, used, now)
+        if source.sliced:
+            used = complete_running(index, source, keys, arrivals, turns, counters, done, used, now)
+        else:
+            used = complete(index, source, keys, arrivals, counters, done, used, now)
     elif source.kind == RATE:
         if source.behind and source.backlog <= EPSILON:
             source.behind = 0
@@ -116,7 +125,10 @@ def settle(
         source.backlog = 0.0
     feed_source(source, counters, feed_times, feed_values, now)
     if source.kind == REQUESTS:
-        admit(source, feed_times, feed_values, keys, arrivals)
+        if source.sliced:
+            admit_thread(source, feed_times, feed_values, keys, arrivals, turns)
+        else:
+            admit(source, feed_times, feed_values, keys, arrivals)
     return used
 
 

@@ -31,7 +31,7 @@ def gather(nodes: Any, counters: Any, now: float) -> int:
             total = 0.0
             for child in range(node.first, node.last):
                 total += nodes[child].cap
-                stopped = stopped or (nodes[child].throttled and nodes[child].burn > 0.0)
+                stopped = stopped or (nodes[child].throttled and nodes[child].rate > 0.0)
             node.runnable = total
         can_use = min(node.runnable, node.cpus)
         if node.frozen:

@@ -26,15 +26,23 @@ class Sources:
         feed_values: values of the feeds.
         keys: heaps of all requests in service: attained service at which each is done.
         arrivals: when each of them arrived.
+        turns: virtual runtime of each, where CPU is given in slices.
+
+    Args:
+        credit: how far ahead of its leaf's others a waking thread is put; None: no slices.
+        wake_seconds: so much later than it asked a sleeper wakes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, credit: float | None = None, wake_seconds: float = 0.0) -> None:
+        self._wake = wake_seconds
+        self._credit = credit
         self.records: NDArray[Any] = np.zeros(0, dtype=SOURCE)
         self.names: list[CgroupName] = []
         self.feed_times: Floats = np.zeros(0)
         self.feed_values: Floats = np.zeros(0)
         self.keys: Floats = np.zeros(0)
         self.arrivals: Floats = np.zeros(0)
+        self.turns: Floats = np.zeros(0)
         self._feeds: list[Feed | None] = []
 
     def start(self, name: CgroupName, node: int, demand: Demand, now: float) -> None:
@@ -45,10 +53,12 @@ class Sources:
         record = np.zeros(1, dtype=SOURCE)
         record["node"], record["kind"], record["alive"] = node, demand.kind, 1
         record["threads"], record["since"] = demand.threads, now
+        record["sliced"] = self._credit is not None and demand.kind == REQUESTS
+        record["credit"] = self._credit or 0.0
         record["feed"] = record["feed_end"] = record["queue"] = len(self.feed_times)
         self.records = np.insert(self.records, place, record)
         self.names.insert(place, name)
-        self._feeds.insert(place, _shifted(demand.feed, now))
+        self._feeds.insert(place, _shifted(demand.feed, now + self._wake))
         self._lay_heaps()
 
     def remove(self, name: CgroupName) -> None:
@@ -102,13 +112,13 @@ class Sources:
     def _lay_heaps(self) -> None:
         widths = np.where(self.records["kind"] == REQUESTS, self.records["threads"], 0).astype(np.int64)
         starts = np.concatenate([[0], np.cumsum(widths)])
-        keys, arrivals = np.zeros(starts[-1]), np.zeros(starts[-1])
+        keys, arrivals, turns = np.zeros((3, starts[-1]))
         for record, start in zip(self.records, starts[:-1], strict=True):
             old = slice(record["heap"], record["heap"] + record["in_service"])
             new = slice(start, start + record["in_service"])
-            keys[new], arrivals[new] = self.keys[old], self.arrivals[old]
+            keys[new], arrivals[new], turns[new] = self.keys[old], self.arrivals[old], self.turns[old]
             record["heap"] = start
-        self.keys, self.arrivals = keys, arrivals
+        self.keys, self.arrivals, self.turns = keys, arrivals, turns
 
 
 def _shifted(feed: Feed, by: float) -> Feed:

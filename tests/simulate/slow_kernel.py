@@ -38,6 +38,7 @@ class Group:
     nr_periods: int = 0
     nr_throttled: int = 0
     throttled_time: Fraction = Fraction(0)
+    stands: Fraction = Fraction(0)
     nr_bursts: int = 0
     burst_time: Fraction = Fraction(0)
 
@@ -180,7 +181,7 @@ class SlowKernel:
         held = held or group.throttled
         group.usage += group.rate * span
         if group.throttled:
-            group.throttled_time += group.width * span
+            group.stands += group.width * span
         if group.quota is not None and group.rate > 0:
             group.pool -= group.rate * span
             group.idle = False
@@ -202,6 +203,8 @@ class SlowKernel:
         group.pool = group.snapshot = min(group.pool, group.quota + group.burst)
         if group.throttled:
             group.nr_throttled += 1
+            group.throttled_time += group.stands  # counted when the wait ends (unthrottle_cfs_rq)
+            group.stands = Fraction(0)
             group.throttled = group.idle = False
         elif group.idle:
             group.timer_on = False
