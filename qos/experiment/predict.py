@@ -68,16 +68,20 @@ def predict(
         tick_seconds=step if coarse else float(measured.get("tick_seconds") or _TICK_SECONDS),
         coarse_clock=coarse,
     )
-    there = _beside(there, float(measured.get("measuring_cpus", 0.0)))
+    there = _beside(there, float(measured.get("measuring_cpus", 0.0)), step if coarse else 0.0)
     (found,) = simulate(there, policies=[policy], seed=seed, machine=machine)
     return with_shapes(found, scenario)
 
 
-def _beside(scenario: Scenario, cpus: float) -> Scenario:
-    """The scenario with a small load beside all pods, at every reading: measuring, and the kernel."""
+def _beside(scenario: Scenario, cpus: float, piece: float) -> Scenario:
+    """The scenario with a small load beside all pods: measuring, and the kernel's own threads.
+
+    It works at every reading, or in pieces of so many seconds: what a coarse clock saw were whole ticks.
+    """
     if cpus <= 0.0:
         return scenario
-    shape = {"shape": "constant", "cpu": f"{cpus:.6f}", "period": f"{scenario.sample_interval_seconds}s"}
+    period = piece / cpus if piece else scenario.sample_interval_seconds
+    shape = {"shape": "constant", "cpu": f"{cpus:.6f}", "period": f"{period:.6f}s"}
     load = Workload.model_validate({"name": BESIDE, "cpu": shape})
     return replace(scenario, system={**scenario.system, BESIDE: load})
 

@@ -27,6 +27,7 @@ from qos.scenario.scenario import Scenario, load_scenario
 if TYPE_CHECKING:
     from qos.policy.base import ContainerDetails, PlanDetails, PodDetails
     from qos.scenario.overrides import Override
+    from qos.simulate.scheduler import Ticks
 
 Progress = Callable[[str, float], None]
 _LIBRARIES: Final = ("qos", "numpy", "numba")
@@ -50,6 +51,15 @@ class Machine:
     period_phases: Mapping[CgroupName, float] = field(default_factory=dict)
     tick_seconds: float | None = None
     coarse_clock: bool = False
+
+    def ticks(self) -> Ticks | None:
+        """As the simulated kernel takes them."""
+        from qos.simulate.scheduler import Ticks
+
+        return Ticks(self.tick_seconds, self.coarse_clock) if self.tick_seconds else None
+
+
+_ANY: Final = Machine()
 
 
 def load(
@@ -137,12 +147,10 @@ def _run(
     command: str,
     progress: Progress | None,
     role: str = "",
-    machine: Machine | None = None,
+    machine: Machine = _ANY,
 ) -> Recording:
     from qos.simulate.kernel import SimKernel
-    from qos.simulate.scheduler import Ticks
 
-    ticks = Ticks(machine.tick_seconds, machine.coarse_clock) if machine and machine.tick_seconds else None
     rules = policy_named(policy, scenario.policy_documents)
     stored = as_stored(scenario.pods, scenario.limit_ranges)
     details = plan_node(rules, stored, scenario.node, scenario.profile)
@@ -151,15 +159,15 @@ def _run(
     kernel = SimKernel(
         details.plan,
         cpus=max(1, capacity.get(CPU, _ZERO).milli_value() // 1000),
-        memory_bytes=(machine and machine.memory_bytes) or capacity.get(MEMORY, _ZERO).value(),
+        memory_bytes=machine.memory_bytes or capacity.get(MEMORY, _ZERO).value(),
         swap_bytes=scenario.node.swap_capacity_bytes,
         seed=seed,
         sample_interval_seconds=scenario.sample_interval_seconds,
         kernel_version=scenario.profile.kernel,
         disks=scenario.node.disks,
         network=network_of(details, scenario.node),
-        period_phases=machine.period_phases if machine else None,
-        ticks=ticks,
+        period_phases=machine.period_phases,
+        ticks=machine.ticks(),
     )
 
     def plan_of(alive: Collection[CgroupName]) -> Plan:
@@ -172,10 +180,9 @@ def _run(
     duration = scenario.duration_seconds
     tell = (lambda seconds: progress(policy, seconds / duration)) if progress else None
     seen = Driver(kernel, details.plan, workloads, agents).run(duration, tell)
-    meta = describe(scenario, seed, command) | ({"role": role} if role else {})
     return Recording(
         policy=BASELINE if role else policy,
-        meta=meta,
+        meta=describe(scenario, seed, command) | ({"role": role} if role else {}),
         pods=pod_records(details, bind(details, scenario.demand)),
         files={name: spec.files() for name, spec in details.plan.cgroups.items()},
         samples=seen.samples,
