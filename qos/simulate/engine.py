@@ -10,17 +10,16 @@ import math
 from typing import Any, Final, NamedTuple
 
 from qos.simulate.jit import compiled, inner
-from qos.simulate.layout import EPSILON, EVENT_THROTTLE, FREE, RATE, UNLIMITED
+from qos.simulate.layout import ANEW, EPSILON, EVENT_THROTTLE, FREE, RATE, UNLIMITED
 from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
 from qos.simulate.pressure import find_memory_pressure, find_pressure, find_pressure_of, press, press_memory
-from qos.simulate.queueing import next_request
 from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
 from qos.simulate.share import fits, gather, share
-from qos.simulate.slices import COARSE, CURRENT, TICK, TICKED, begin_moment, decide, next_moment, note_throttled
+from qos.simulate.slices import COARSE, TICK, begin_moment, decide, next_moment, note_throttled
 
 FINISHED: Final = 0
 NEED_COMPLETIONS: Final = 1
@@ -40,8 +39,6 @@ STALLED: Final = 9  # tasks that wait for memory
 NEXT_QUOTA: Final = 10  # the first `next` of all quotas
 CALM: Final = 11  # 1.0: every cgroup gets all that it can use, nothing is frozen or throttled
 CLOCK_FIELDS: Final = 12
-
-_ANEW: Final = -1.0  # in `due`: to be found anew
 
 
 class State(NamedTuple):
@@ -166,7 +163,7 @@ def settle_due(state: Any, done_rows: int, now: float, everything: bool) -> tupl
                 state.nodes[source.node].runnable = runnable
                 state.moved[moved] = index
                 moved += 1
-            due[index] = _ANEW
+            due[index] = ANEW
     quotas = state.clock[NEXT_QUOTA] <= now + EPSILON or everything
     if quotas:
         for index in range(len(state.nodes)):
@@ -223,7 +220,6 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
         event_rows = log_throttled(nodes, state.log, event_rows, now)
     if sliced:
         decide(state, now)
-        choose_requests(state, now)
     elif len(state.pools) > 1:
         scratch = state.scratch
         share_pools(nodes, state.pools, state.may_use, scratch[0], scratch[1], scratch[2])
@@ -256,19 +252,6 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
 
 
 @inner
-def choose_requests(state: Any, now: float) -> None:
-    """In the leaf that runs, the request whose turn it is."""
-    for place in range(len(state.sources)):
-        source = state.sources[place]
-        if source.alive and source.sliced and source.in_service > 0 and state.slices[CURRENT] == source.node:
-            chosen = next_request(source, state.turns, state.slices[TICKED])
-            if chosen != source.running:
-                catch_up(source, state.counters[source.node], state.keys, state.turns, now)
-                source.running = chosen
-                state.due[place] = _ANEW
-
-
-@inner
 def adopt(state: Any, place: int, now: float) -> None:
     """Let a source go on at the rate of its leaf."""
     source = state.sources[place]
@@ -276,7 +259,7 @@ def adopt(state: Any, place: int, now: float) -> None:
     if node.rate == source.rate and node.runnable == source.runnable and node.held == source.held:
         return
     catch_up(source, state.counters[source.node], state.keys, state.turns, now)
-    state.due[place] = _ANEW
+    state.due[place] = ANEW
     source.rate, source.held = node.rate, node.held
     if source.kind == RATE and not source.behind and node.rate < source.demand - EPSILON:
         source.behind = 1
@@ -315,11 +298,10 @@ def take_reading(state: Any) -> None:
 @inner
 def look_ahead(state: Any, now: float) -> float:
     """When the next event is, at the rates of now."""
-    sliced = state.slices[TICK] > 0.0
-    then = next_moment(state) if sliced else state.clock[NEXT_QUOTA]
+    then = next_moment(state) if state.slices[TICK] > 0.0 else state.clock[NEXT_QUOTA]
     due = state.due
     for index in range(len(due)):
-        if due[index] == _ANEW:
+        if due[index] == ANEW:
             due[index] = next_of(state.sources[index], now, state.feed_times, state.keys)
         then = min(then, due[index])
     return float(then)

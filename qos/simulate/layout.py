@@ -79,6 +79,9 @@ NODE_KEPT: Final = (
 )  # fmt: skip
 """What a cgroup that stays takes with it when the tree changes."""
 
+ANEW: Final = -1.0
+"""When a source next changes what it wants has to be found."""
+
 FREE: Final = 0
 STARVED: Final = 1  # it, or a cgroup above, has used up its quota
 FROZEN: Final = 2

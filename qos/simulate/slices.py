@@ -21,8 +21,10 @@ import math
 from typing import Any, Final
 
 from qos.simulate.jit import inner
-from qos.simulate.layout import BOOKED, EPSILON, THROTTLED, UNLIMITED
+from qos.simulate.layout import ANEW, BOOKED, EPSILON, THROTTLED, UNLIMITED
+from qos.simulate.queueing import next_request
 from qos.simulate.quota import NEVER, account, following
+from qos.simulate.serve import catch_up
 from qos.simulate.share import gather
 from qos.simulate.vruntime import (
     charge_path,
@@ -159,6 +161,7 @@ def decide(state: Any, now: float) -> None:
     while at >= 0:
         nodes[at].rate = 1.0
         at = nodes[at].parent if at > 0 else -1
+    choose_requests(state, now)
 
 
 @inner
@@ -190,3 +193,16 @@ def note_throttled(state: Any, now: float) -> None:
         if node.throttled and not node.was_throttled:
             node.throttled_at = math.floor((now + EPSILON) / slices[TICK]) * slices[TICK]
         node.was_throttled = node.throttled
+
+
+@inner
+def choose_requests(state: Any, now: float) -> None:
+    """In the leaf that runs, the request whose turn it is."""
+    for place in range(len(state.sources)):
+        source = state.sources[place]
+        if source.alive and source.sliced and source.in_service > 0 and state.slices[CURRENT] == source.node:
+            chosen = next_request(source, state.turns, state.slices[TICKED])
+            if chosen != source.running:
+                catch_up(source, state.counters[source.node], state.keys, state.turns, now)
+                source.running = chosen
+                state.due[place] = ANEW
