@@ -132,6 +132,19 @@ def next_moment(state: Any) -> float:
 
 
 @inner
+def choose_requests(state: Any, now: float) -> None:
+    """In the leaf that runs, the request whose turn it is."""
+    for place in range(len(state.sources)):
+        source = state.sources[place]
+        if source.alive and source.sliced and source.in_service > 0 and state.slices[CURRENT] == source.node:
+            chosen = next_request(source, state.turns, state.slices[TICKED])
+            if chosen != source.running:
+                catch_up(source, state.counters[source.node], state.keys, state.turns, now)
+                source.running = chosen
+                state.due[place] = ANEW
+
+
+@inner
 def decide(state: Any, now: float) -> None:
     """Set all rates: 1 for the leaf that runs now and what is above it."""
     slices, nodes = state.slices, state.nodes
@@ -161,7 +174,6 @@ def decide(state: Any, now: float) -> None:
     while at >= 0:
         nodes[at].rate = 1.0
         at = nodes[at].parent if at > 0 else -1
-    choose_requests(state, now)
 
 
 @inner
@@ -193,16 +205,3 @@ def note_throttled(state: Any, now: float) -> None:
         if node.throttled and not node.was_throttled:
             node.throttled_at = math.floor((now + EPSILON) / slices[TICK]) * slices[TICK]
         node.was_throttled = node.throttled
-
-
-@inner
-def choose_requests(state: Any, now: float) -> None:
-    """In the leaf that runs, the request whose turn it is."""
-    for place in range(len(state.sources)):
-        source = state.sources[place]
-        if source.alive and source.sliced and source.in_service > 0 and state.slices[CURRENT] == source.node:
-            chosen = next_request(source, state.turns, state.slices[TICKED])
-            if chosen != source.running:
-                catch_up(source, state.counters[source.node], state.keys, state.turns, now)
-                source.running = chosen
-                state.due[place] = ANEW
