@@ -19,9 +19,7 @@ from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
 from qos.simulate.share import fits, gather, share
-from qos.simulate.slices import (
-    COARSE, TICK, begin_moment, choose_requests, decide, next_moment, note_throttled,
-)  # fmt: skip
+from qos.simulate.slices import COARSE, TICK, begin_moment, decide, next_moment, note_throttled
 
 FINISHED: Final = 0
 NEED_COMPLETIONS: Final = 1
@@ -222,7 +220,6 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
         event_rows = log_throttled(nodes, state.log, event_rows, now)
     if sliced:
         decide(state, now)
-        choose_requests(state, now)
     elif len(state.pools) > 1:
         scratch = state.scratch
         share_pools(nodes, state.pools, state.may_use, scratch[0], scratch[1], scratch[2])

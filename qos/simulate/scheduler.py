@@ -12,7 +12,7 @@ from qos.model.profile import Version
 from qos.simulate.slices import COARSE, CURRENT, EEVDF, SLICE_FIELDS, TICK
 from qos.simulate.vruntime import CREDIT
 
-_EEVDF_SINCE: Final[Version] = (6, 6)
+EEVDF_SINCE: Final[Version] = (6, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def slices_of(ticks: Ticks | None, cpus: int, version: Version) -> NDArray[np.fl
     if ticks is not None and cpus == 1:
         clock[TICK] = ticks.seconds
         clock[COARSE] = float(ticks.coarse_clock)
-        clock[EEVDF] = float(version >= _EEVDF_SINCE)
+        clock[EEVDF] = float(version >= EEVDF_SINCE)
     clock[CURRENT] = -1.0
     return clock
 

@@ -146,7 +146,7 @@ def choose_requests(state: Any, now: float) -> None:
 
 @inner
 def decide(state: Any, now: float) -> None:
-    """Set all rates: 1 for the leaf that runs now and what is above it."""
+    """Set all rates, 1 for the leaf that runs now and what is above it, and the request whose turn it is."""
     slices, nodes = state.slices, state.nodes
     eevdf = slices[EEVDF] > 0.0
     current = int(slices[CURRENT])
@@ -174,6 +174,7 @@ def decide(state: Any, now: float) -> None:
     while at >= 0:
         nodes[at].rate = 1.0
         at = nodes[at].parent if at > 0 else -1
+    choose_requests(state, now)
 
 
 @inner
