@@ -121,11 +121,12 @@ def _spec(answer: CapacityPlan, spec: SpecFit) -> str:
 
 
 def amount_text(resource: str, value: float) -> str:
-    """CPUs to the thousandth, bytes in MiB to the tenth, pieces as they are."""
+    """CPUs to the thousandth, bytes in MiB or, from 1 GiB, in GiB; pieces as they are."""
     if resource == "cpu":
         return f"{value / 1000:.3f}".rstrip("0").rstrip(".")
     if resource in {"memory", "ephemeral-storage"} or resource.startswith("hugepages-"):
-        return f"{value / MIB:.1f}Mi"
+        scaled, unit = (value / MIB, "Mi") if value < 1024 * MIB else (value / 1024 / MIB, "Gi")
+        return f"{scaled:.2f}".rstrip("0").rstrip(".") + unit
     return str(value)
 
 
