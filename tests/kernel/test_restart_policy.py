@@ -78,27 +78,24 @@ def test_containers_come_back_as_their_policy_says(host: Host, fs: CgroupFS, tmp
         ("stays", "Always", "exec sleep 1000"),
     )
     logs, told = tmp_path / "logs", list[str]()
-    watch(host, wanted, (), told.append, logs=logs, run=True, seconds=40)
+    watch(host, wanted, (), told.append, logs=logs, run=True, seconds=25)  # the third death waits 20 s
     seen = _listed(host)
-    again = {name: seen.pop(f"default/{name}") for name in ("crash", "fails")}
     assert {name: (one.status, one.restarts) for name, one in seen.items()} == {
+        "default/crash": ("CrashLoopBackOff", 2),
+        "default/fails": ("CrashLoopBackOff", 2),
         "default/done": ("InForce", 0),
         "default/never": ("Error", 0),
         "default/stays": ("InForce", 0),
     }, told
-    for one in again.values():  # 1, 12 and 33 s after the start; a busy guest is late with all of it
-        assert one.restarts in {1, 2, 3}
-        assert one.status in {"CrashLoopBackOff", "Error"}
     assert seen["default/done"].containers["app"].state == "Completed"
-    assert again["crash"].containers["app"].exit_code == 3
-    crashed = again["crash"].restarts
-    networks = {(logs / "default_crash" / f"app.{n}.log").read_text() for n in range(crashed + 1)}
+    assert seen["default/crash"].containers["app"].exit_code == 3
+    networks = {(logs / "default_crash" / f"app.{number}.log").read_text() for number in range(3)}
     assert len(networks) == 1, "the pod keeps its network while its container is gone"
     (stays,) = (each.cgroup for each in wanted.details.pods if each.pod.name == "stays")
     (before,) = fs.procs(f"{stays}/app")
     watch(host, wanted, (), told.append, logs=logs, run=True, seconds=1)
     seen = _listed(host)
-    assert seen["default/crash"].restarts > crashed, "counted on"
+    assert seen["default/crash"].restarts >= 3, "counted on"
     assert seen["default/never"].restarts == 0, "not started again by another apply --run"
     assert fs.procs(f"{stays}/app") == (before,), "it goes on without a watch, and the next one finds it"
 
@@ -108,7 +105,7 @@ def test_an_oom_kill_and_a_command_that_is_not_there(host: Host, tmp_path: Path)
     hog = "python3 -I -S -c 'x = bytearray(200 << 20)'"
     wanted = _applied(host, tmp_path, ("hog", "Always", hog), ("odd", "Always", "exit 0", "/no/such/shell"))
     told: list[str] = []
-    watch(host, wanted, (), told.append, logs=tmp_path / "logs", run=True, seconds=40)
+    watch(host, wanted, (), told.append, logs=tmp_path / "logs", run=True, seconds=14)
     seen = _listed(host)
     assert seen["default/hog"].containers["app"].exit_code == 137
     assert seen["default/hog"].restarts >= 1
