@@ -22,8 +22,9 @@ demo: $(STAMP)  ## simulate the contention scenario and say where the report lie
 # Which kernels `make test` runs the lab's quick tests on; CI names three and leaves out --if-possible.
 KERNELS ?= --lane uml --if-possible
 
-test: $(STAMP)  ## all tests that need no real kernel, then those of a real one in User Mode Linux where it can run
+test: $(STAMP)  ## all tests that need no real kernel, the scenarios' promises and baselines, then those of a real one in User Mode Linux where it can run
 	$(BIN)/python -m pytest -n auto tests
+	$(BIN)/qos test scenarios --baseline reports/baseline
 	$(BIN)/python -m enforcer.lab.suite --quick $(KERNELS)
 
 test-kernel: $(STAMP)  ## tests/kernel on real kernels: User Mode Linux, QEMU, and with systemd as PID 1

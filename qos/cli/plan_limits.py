@@ -32,7 +32,7 @@ Window = Annotated[
     str, typer.Option(metavar="TIME", help="Replay at most so much: where most was throttled.")
 ]
 Seeds = Annotated[int, typer.Option(help="Replays; arrivals differ.", min=1, max=100)]
-PagePath = Annotated[Path, typer.Option("--out", help="The page to write.")]
+PagePath = Annotated[Path, typer.Option("--report", metavar="FILE", help="The page to write.")]
 OutputOption = Annotated[Output, typer.Option("-o", "--output", help="How to print.")]
 
 
@@ -42,7 +42,7 @@ def limits(
     cpu_per_request: CpuPerRequest = None,
     window: Window = "10m",
     seeds: Seeds = 3,
-    out: PagePath = Path("reports/out/limits.html"),
+    report: PagePath = Path("reports/out/limits.html"),
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Should I remove CPU limits? The recorded demand again with limits, without, and with cpu.max.burst.
@@ -78,9 +78,9 @@ def limits(
             f"{wrapped(told.sentences)}\n\n{text_table(told.headers, told.rows)}\n\n{wrapped(told.assumed)}"
         )
     write_limits_page(
-        plan, str(read.meta.get("scenario") or path.name), shlex.join(["qos", *sys.argv[1:]]), out
+        plan, str(read.meta.get("scenario") or path.name), shlex.join(["qos", *sys.argv[1:]]), report
     )
-    print(f"report: {out}", file=sys.stderr)
+    print(f"report: {report}", file=sys.stderr)
 
 
 def _one(path: Path) -> Path:

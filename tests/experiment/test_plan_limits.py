@@ -93,7 +93,7 @@ def test_the_command_says_the_answer_and_writes_the_picture(
     """One sentence first, a page with one picture of three charts, and the same as JSON."""
     written = write_recording(runs["kubelet"], tmp_path / "node")
     page = tmp_path / "limits.html"
-    words = ["plan", "limits", str(written), "--window", "60s", "--seeds", "1", "--out", str(page)]
+    words = ["plan", "limits", str(written), "--window", "60s", "--seeds", "1", "--report", str(page)]
     shown = CliRunner().invoke(app, words, catch_exceptions=False)
     assert shown.exit_code == 0
     assert shown.stdout.startswith("Yes, remove the CPU limits: web's p99 goes from")
