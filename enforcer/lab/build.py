@@ -21,6 +21,10 @@ from enforcer.lab.packages import Archive, cache_folder, cache_lock, install, ru
 CONFIG: Final = Path(__file__).with_name("uml.config")
 SOURCE_SUITE: Final = "trixie-backports"
 SOURCE_PACKAGE: Final = "linux-source-7.3"
+TICKS_PER_SECOND: Final = 1000
+"""CONFIG_HZ. User Mode Linux fixes it at 100, and its scheduler's clock moves with the tick: 10 ms, coarser
+than what quotas and waits are made of. It is a default without a prompt: the Kconfig file itself is changed."""
+_TICK_OF_UML: Final = "config HZ\n\tint\n\tdefault 100\n"
 _TOOLS: Final = {
     "gcc": "gcc",
     "make": "make",
@@ -69,7 +73,7 @@ def build() -> Path:
 
 
 def _image() -> Path:
-    config = hashlib.sha256(CONFIG.read_bytes()).hexdigest()[:12]
+    config = hashlib.sha256(CONFIG.read_bytes() + str(TICKS_PER_SECOND).encode()).hexdigest()[:12]
     return cache_folder() / f"{SOURCE_PACKAGE}-{config}" / "linux"
 
 
@@ -96,6 +100,11 @@ def _compile(source: Path) -> Path:
     def make(*words: str) -> None:
         run_tool("make", "ARCH=um", *words, cwd=source)
 
+    kconfig = source / "arch" / "um" / "Kconfig"
+    text = kconfig.read_text()
+    if _TICK_OF_UML not in text:
+        raise LabError(f"{SOURCE_PACKAGE}: arch/um/Kconfig does not set HZ where it is expected")
+    kconfig.write_text(text.replace(_TICK_OF_UML, _TICK_OF_UML.replace("100", str(TICKS_PER_SECOND))))
     make("defconfig")
     run_tool("sh", "scripts/kconfig/merge_config.sh", "-m", ".config", str(CONFIG), cwd=source)
     make("olddefconfig")

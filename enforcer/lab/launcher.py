@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 
 from enforcer.lab.errors import LabError
 from enforcer.lab.guest_systemd import DBUS_DAEMON, SYSTEMD
+from enforcer.lab.inside import environment
 from enforcer.lab.job import MODULES_FOLDER, OUTPUT_FILE, Job, read_exit_code, write_job
 from enforcer.lab.machine import Lane, Machine, Wish
 from enforcer.lab.modules import lay_ready
@@ -28,10 +29,6 @@ from enforcer.lab.uml import built, uml
 TIMED_OUT: Final = 124
 NOT_STARTED: Final = 125
 LANES: Final[Mapping[str, Lane]] = MappingProxyType({"uml": uml, "qemu": qemu, "built": built})
-GUEST_VARIABLE: Final = "QOS_LAB_GUEST"
-"""Set inside a guest to the lane's name: how a test knows that it may write cgroups."""
-
-_KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "VIRTUAL_ENV")
 _POLL_SECONDS: Final = 0.02
 _HELPER_SECONDS: Final = 10.0
 _NO_ENV: Final[Mapping[str, str]] = MappingProxyType({})
@@ -46,11 +43,13 @@ class GuestResult:
         exit_code: the command's; 124 when the time was up, 125 when it was never started.
         output: what it printed, standard output and error together.
         console: the last lines of the kernel's console, for a guest that did not start.
+        emulator: the program that was the machine, as ``QEMU 10.0.2, a thread for each CPU``; "" for none.
     """
 
     exit_code: int
     output: str
     console: str
+    emulator: str = ""
 
 
 def run_in_guest(
@@ -70,8 +69,8 @@ def run_in_guest(
 ) -> GuestResult:
     """Boot a guest whose ``/`` is this machine's, read only, run one command in it and end it.
 
-    Inside, ``$QOS_LAB_GUEST`` is the lane, ``$QOS_LAB_DISK`` the block device, ``$TMPDIR`` and ``$HOME``
-    are in memory, and /sys/fs/cgroup is a whole cgroup v2 tree.
+    Inside, ``$QOS_LAB_GUEST`` is the lane, ``$QOS_LAB_EMULATOR`` what emulates it, ``$QOS_LAB_DISK`` the disk,
+    ``$TMPDIR`` and ``$HOME`` are in memory, and /sys/fs/cgroup is a whole cgroup v2 tree.
 
     Args:
         argv: the command.
@@ -97,7 +96,7 @@ def run_in_guest(
         disk = _empty_disk(folder, disk_mib) if disk_mib else None
         wish = Wish(folder, _init_words(folder), cpus or (2 if lane == "qemu" else 1), memory_mib, disk)
         machine = make_machine(wish)
-        inside = _environment(env, lane, machine.disk if disk else None)
+        inside = environment(env, lane, machine, with_disk=disk is not None)
         paths = tuple(str(path.resolve()) for path in writable)
         write_job(folder, Job(tuple(argv), str((cwd or Path.cwd()).resolve()), inside, paths, systemd))
         lay_ready(machine.modules_root, (*machine.modules, *modules), folder / MODULES_FOLDER)
@@ -119,7 +118,7 @@ def _result(machine: Machine, folder: Path, in_time: bool) -> GuestResult:
     exit_code = read_exit_code(folder)
     if exit_code is None:
         exit_code = NOT_STARTED if in_time else TIMED_OUT
-    return GuestResult(exit_code, _text(folder / OUTPUT_FILE), _console(machine, folder))
+    return GuestResult(exit_code, _text(folder / OUTPUT_FILE), _console(machine, folder), machine.emulator)
 
 
 def _run(
@@ -206,16 +205,6 @@ def _init_words(folder: Path) -> str:
     if any(" " in str(path) for path in (python, package, folder)):
         raise LabError(f"a kernel's command line cannot hold paths with spaces: {words}")
     return words
-
-
-def _environment(env: Mapping[str, str], lane: str, disk: str | None) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    # The programs beside this Python come first: `qos` inside is the one that started the guest.
-    kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
-    inside = {"TMPDIR": "/run/tmp", "HOME": "/run/home", "PYTHONDONTWRITEBYTECODE": "1", GUEST_VARIABLE: lane}
-    if disk is not None:
-        inside["QOS_LAB_DISK"] = disk
-    return kept | inside | dict(env)
 
 
 def _console(machine: Machine, folder: Path) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+EMULATOR_VARIABLE: Final = "QOS_LAB_EMULATOR"
+"""Set inside a guest that a program emulates, to that program and its version: measurements tell by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class Machine:
 
     Attributes:
         argv: the program that is the guest; its output is the console.
+        emulator: the program that is the machine, in words; "" where the kernel is a program itself.
         console: the file the guest's console goes to, None for the program's own output.
         disk: the block device inside.
         modules: modules its devices need.
@@ -42,6 +47,7 @@ class Machine:
 
     argv: tuple[str, ...]
     disk: str
+    emulator: str = ""
     console: Path | None = None
     modules: tuple[str, ...] = ()
     modules_root: Path | None = None

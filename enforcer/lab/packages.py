@@ -84,6 +84,15 @@ def codename() -> str:
     return name
 
 
+def backports() -> str:
+    """The suite of newer packages for the machine's release, as ``bookworm-backports``.
+
+    Raises:
+        LabError: not Debian on x86-64.
+    """
+    return f"{codename()}-backports"
+
+
 def mirror(release: str) -> str:
     """The archive that the machine itself takes ``release`` from.
 
@@ -115,6 +124,10 @@ class Archive:
         Raises:
             LabError: the mirror does not answer, or its signature is not Debian's.
         """
+        with cache_lock(f"apt-{self.suite}"):
+            self._update()
+
+    def _update(self) -> None:
         line = f"deb [signed-by={_KEYRING}] {mirror(codename())} {self.suite} main\n"
         (self._folder / "sources.list").write_text(line)
         self._apt("apt-get", "update")
@@ -133,6 +146,10 @@ class Archive:
         Raises:
             LabError: no such package, or it cannot be fetched or unpacked.
         """
+        with cache_lock(f"apt-{self.suite}"):
+            self._unpack(package, target)
+
+    def _unpack(self, package: str, target: Path) -> None:
         downloads = self._folder / "downloads"
         shutil.rmtree(downloads, ignore_errors=True)
         downloads.mkdir()

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Final
 
+from enforcer.lab.emulator import Emulator, emulator
 from enforcer.lab.errors import LabError
 from enforcer.lab.kernel import cloud_kernel
 from enforcer.lab.machine import Machine, Wish
-from enforcer.lab.packages import cache_lock, install, run_tool
+from enforcer.lab.packages import cache_lock, install
 
-_QEMU: Final = "qemu-system-x86_64"
 _C_VIRTIOFSD: Final = Path("/usr/lib/qemu/virtiofsd")  # of QEMU before 8
 _RUST_VIRTIOFSD: Final = Path("/usr/libexec/virtiofsd")
-_SOUND_VERSION: Final = 10
-"""QEMU before it emulates two CPUs on two threads unsoundly: the kernel's live patching crashes guests."""
 
 
 def qemu(wish: Wish) -> Machine:
@@ -29,14 +26,15 @@ def qemu(wish: Wish) -> Machine:
     Raises:
         LabError: QEMU or the kernel cannot be had on this machine.
     """
-    program = _qemu_program()
+    chosen = emulator()
     kernel = cloud_kernel()
     socket = wish.folder / "virtiofs"
     console = wish.folder / "console"
     argv = [
-        program,
+        chosen.program,
+        *(word for folder in chosen.data for word in ("-L", str(folder))),
         *("-M", "q35,memory-backend=mem"),
-        *_cpu_words(program),
+        *_cpu_words(chosen),
         *("-smp", str(wish.cpus), "-m", str(wish.memory_mib)),
         *("-object", f"memory-backend-memfd,id=mem,size={wish.memory_mib}M,share=on"),
         *("-chardev", f"socket,id=root,path={socket}"),
@@ -58,6 +56,7 @@ def qemu(wish: Wish) -> Machine:
         argv=(*argv, "-append", line),
         disk="/dev/vda",
         console=console,
+        emulator=str(chosen),
         modules=("virtio_blk",) if wish.disk is not None else (),
         modules_root=kernel.modules,
         helper=(_file_server(socket), socket),
@@ -70,29 +69,18 @@ def kvm_is_usable() -> bool:
     return flags is not None and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
-def _cpu_words(program: str) -> tuple[str, ...]:
+def _cpu_words(chosen: Emulator) -> tuple[str, ...]:
     if kvm_is_usable():
         return ("-accel", "kvm", "-cpu", "host")
-    version = re.search(r"version (\d+)", run_tool(program, "--version"))
-    sound = version is not None and int(version[1]) >= _SOUND_VERSION
-    return ("-accel", f"tcg,thread={'multi' if sound else 'single'}", "-cpu", "Nehalem")
-
-
-def _qemu_program() -> str:
-    with cache_lock("qemu"):
-        if shutil.which(_QEMU) is None:
-            install("qemu-system-x86")
-        if not (_C_VIRTIOFSD.exists() or _RUST_VIRTIOFSD.exists()):
-            install("virtiofsd")
-    program = shutil.which(_QEMU)
-    if program is None:
-        raise LabError(f"{_QEMU} is not installed on this machine")
-    return program
+    return ("-accel", f"tcg,thread={'multi' if chosen.is_sound else 'single'}", "-cpu", "Nehalem")
 
 
 def _file_server(socket: Path) -> tuple[str, ...]:
     if os.geteuid() != 0:
         raise LabError("QEMU guests need root: their file server gives out the host's files as root")
+    with cache_lock("virtiofsd"):
+        if not (_C_VIRTIOFSD.exists() or _RUST_VIRTIOFSD.exists()):
+            install("virtiofsd")
     if _RUST_VIRTIOFSD.exists():
         options = ("--shared-dir=/", "--cache=auto", "--sandbox=chroot")
         return (str(_RUST_VIRTIOFSD), f"--socket-path={socket}", *options)

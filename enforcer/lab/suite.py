@@ -18,11 +18,12 @@ from types import MappingProxyType
 from typing import Final
 
 from enforcer.lab.errors import LabError
+from enforcer.lab.inside import GUEST_VARIABLE
 from enforcer.lab.launcher import (
-    GUEST_VARIABLE,
     LANES,
     NOT_STARTED,
     TIMED_OUT,
+    GuestResult,
     run_in_guest,
     unwind_on_sigterm,
 )
@@ -114,8 +115,8 @@ def words_of(suite: Suite, *, quick: bool) -> list[str]:
     return [f"{TESTS}/{name}" for name in QUICK.get(suite.lane, QUICK["uml"])] if quick else [TESTS]
 
 
-def run_suite(suite: Suite, pytest_words: Sequence[str], repository: Path) -> int:
-    """Boot one guest and run the tests in it; pytest's exit code, 124 or 125 of the launcher.
+def run_suite(suite: Suite, pytest_words: Sequence[str], repository: Path) -> GuestResult:
+    """Boot one guest and run the tests in it; its exit code is pytest's, or 124 or 125 of the launcher.
 
     Raises:
         LabError: the lane cannot run on this machine.
@@ -133,7 +134,7 @@ def run_suite(suite: Suite, pytest_words: Sequence[str], repository: Path) -> in
     )
     if result.exit_code in (NOT_STARTED, TIMED_OUT):
         print(f"console of the guest:\n{result.console}", file=sys.stderr)
-    return result.exit_code
+    return result
 
 
 def run_on_host(pytest_words: Sequence[str], repository: Path) -> int:
@@ -183,16 +184,19 @@ def _report(suite: Suite, pytest_words: Sequence[str], repository: Path, *, must
     print(f"== kernel lab: {suite}", flush=True)
     began = time.monotonic()
     try:
-        code = run_suite(suite, pytest_words, repository)
+        result = run_suite(suite, pytest_words, repository)
     except LabError as error:
         print(
             f"== kernel lab: {suite}: {'failed' if must_run else 'skipped'}, it cannot run here: {error}",
             flush=True,
         )
         return 2 if must_run else 0
+    code = result.exit_code
     words = {0: "passed", TIMED_OUT: "time was up", NOT_STARTED: "did not start"}.get(code, "failed")
     print(
-        f"== kernel lab: {suite}: {words} in {time.monotonic() - began:.0f} s, exit code {code}", flush=True
+        f"== kernel lab: {suite}: {words} in {time.monotonic() - began:.0f} s, exit code {code}"
+        + (f"; {result.emulator}" if result.emulator else ""),
+        flush=True,
     )
     return code
 

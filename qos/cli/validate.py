@@ -88,7 +88,7 @@ def _tell(found: Validation, output: Output, record: Path | None) -> None:
     if output is Output.JSON:
         print(json.dumps(found.to_json(), indent=1))
     else:
-        on = f"{found.kernel} ({found.release})"
+        on = f"{found.kernel} ({', '.join(filter(None, (found.release, found.emulator)))})"
         print(f"{found.scenario} under {found.policy} on {on}, {len(found.measured)} runs")
         print(text_table(HEADERS, found.rows()))
     if record is not None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qos.errors import HostError, InputError
 from qos.experiment.admission import as_stored
@@ -232,8 +233,6 @@ def _once(
     number: int,
 ) -> Recording:
     from enforcer.kernel import HostKernel
-    from enforcer.load_cpu import clock_step
-    from enforcer.place import cpu_count, memory_bytes
     from qos.experiment.load import load_starter
 
     workloads = bind(details, scenario.demand)
@@ -251,13 +250,9 @@ def _once(
     finally:
         host.enforcer.delete(force_conflicts=True)
     meta = describe(scenario, seed, "") | {
+        **_this_machine(),
         "repeat": number,
-        "kernel": platform.release(),
-        "release": platform.release(),
-        "cpus": cpu_count(),
-        "memory_bytes": memory_bytes(),
         "run_hash": run_hash(scenario, details.plan, workloads, seed),
-        "clock_step_seconds": clock_step(),
         "measuring_cpus": meter.cpus(),
         "period_phases": phases,
         "shapes": shapes_of(workloads),
@@ -271,6 +266,22 @@ def _once(
         events=seen.events,
         completions=seen.completions,
     )
+
+
+def _this_machine() -> dict[str, Any]:
+    """What a measurement tells of the machine that it was made on."""
+    from enforcer.lab.machine import EMULATOR_VARIABLE
+    from enforcer.load_cpu import clock_step
+    from enforcer.place import cpu_count, memory_bytes
+
+    return {
+        "kernel": platform.release(),
+        "release": platform.release(),
+        "emulator": os.environ.get(EMULATOR_VARIABLE, ""),
+        "cpus": cpu_count(),
+        "memory_bytes": memory_bytes(),
+        "clock_step_seconds": clock_step(),
+    }
 
 
 def _phases(host: Host, plan: Plan, kernel: HostKernel) -> dict[CgroupName, float]:

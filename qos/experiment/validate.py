@@ -44,6 +44,7 @@ class Validation:
     policy: str
     kernel: str
     release: str
+    emulator: str
     predicted: Recording
     measured: tuple[Recording, ...]
     kept: Measured
@@ -62,6 +63,7 @@ class Validation:
             "policy": self.policy,
             "kernel": self.kernel,
             "release": self.release,
+            "emulator": self.emulator,
             "clock_step_seconds": self.kept.clock_step_seconds,
             "measuring_cpus": self.kept.measuring_cpus,
             "repeats": len(self.measured),
@@ -146,7 +148,8 @@ def validate(
     say(f"predicting {scenario.name} under {name} on Linux {release}")
     predicted = predictions(scenario, kept)
     lines = compare(predicted, kept, tolerances)
-    return Validation(scenario.name, name, kernel, release, predicted[0], measured, kept, lines)
+    emulator = str(kept.meta.get("emulator", ""))
+    return Validation(scenario.name, name, kernel, release, emulator, predicted[0], measured, kept, lines)
 
 
 def measure_here(path: str, *, policy: str | None, seed: int | None, repeat: int) -> Iterator[str]:

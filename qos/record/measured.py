@@ -15,7 +15,7 @@ from qos.model.sample import Recording
 from qos.record.run_figures import Key, figures, run_seconds
 
 _FORMAT: Final = 2
-_META: Final = ("scenario", "run_hash", "policy", "release", "cpus", "memory_bytes", "seed")
+_META: Final = ("scenario", "run_hash", "policy", "release", "emulator", "cpus", "memory_bytes", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Measured:
         clock_step_seconds: the tick of the measuring machine's clock of CPU time.
         measuring_cpus: what measuring itself used beside the pods, median.
         period_phases: of each repeat, when the first period of a cgroup's cpu.max ended, where it is drawn.
-        meta: which scenario, hash of what was run, policy, kernel release, the machine's CPUs and memory.
+        meta: which scenario, hash of what was run, policy, kernel release, what emulates the machine,
+            its CPUs and memory.
     """
 
     runs: tuple[Mapping[Key, float], ...]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from enforcer.lab.emulator import Emulator
 from enforcer.lab.errors import LabError
 from enforcer.lab.guest import exit_code_of
 from enforcer.lab.job import Job, read_exit_code, read_job, write_exit_code, write_job
@@ -19,6 +20,19 @@ from enforcer.lab.packages import Source, parse_sources, run_tool
 from enforcer.lab.vmlinux import unpack_vmlinux
 
 ELF = b"\x7fELF" + bytes(range(256)) * 40
+
+
+class TestEmulator:
+    @pytest.mark.parametrize(
+        ("version", "sound"), [("7.2.22", False), ("9.2", False), ("10.0.2", True), ("11.0.0", True)]
+    )
+    def test_two_threads_from_version_10_on(self, version, sound):
+        """Each CPU gets a thread of its own from QEMU 10 on; the words say which it was."""
+        found = Emulator("/usr/bin/qemu-system-x86_64", version)
+        assert found.is_sound is sound
+        assert (
+            str(found) == f"QEMU {version}, {'a thread for each CPU' if sound else 'all CPUs in one thread'}"
+        )
 
 
 class TestAptSources:

@@ -22,7 +22,7 @@ import pytest
 from enforcer.cgroup_text import parse_flat_keyed
 from enforcer.cgroupfs import CgroupFS
 from enforcer.controllers import disable, enable
-from enforcer.lab.launcher import GUEST_VARIABLE
+from enforcer.lab.inside import GUEST_VARIABLE
 from enforcer.lab.suite import HOST_VARIABLE, KERNEL_VARIABLES, own_tree
 
 SYSTEMD_IS_PID_1 = Path("/run/systemd/system").is_dir()
