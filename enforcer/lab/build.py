@@ -23,7 +23,7 @@ SOURCE_SUITE: Final = "trixie-backports"
 SOURCE_PACKAGE: Final = "linux-source-7.3"
 TICKS_PER_SECOND: Final = 1000
 """CONFIG_HZ. User Mode Linux fixes it at 100, and its scheduler's clock moves with the tick: 10 ms, coarser
-than what quotas and waits are made of. It is a default without a prompt: the Kconfig file itself is changed."""
+than what quotas and waits are made of. It is a default without a prompt: the Kconfig file is changed."""
 _TICK_OF_UML: Final = "config HZ\n\tint\n\tdefault 100\n"
 _TOOLS: Final = {
     "gcc": "gcc",

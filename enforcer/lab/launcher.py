@@ -69,7 +69,7 @@ def run_in_guest(
 ) -> GuestResult:
     """Boot a guest whose ``/`` is this machine's, read only, run one command in it and end it.
 
-    Inside, ``$QOS_LAB_GUEST`` is the lane, ``$QOS_LAB_EMULATOR`` what emulates it, ``$QOS_LAB_DISK`` the disk,
+    Inside, ``$QOS_LAB_GUEST`` is the lane, ``$QOS_LAB_EMULATOR`` what emulates it, ``$QOS_LAB_DISK`` a disk,
     ``$TMPDIR`` and ``$HOME`` are in memory, and /sys/fs/cgroup is a whole cgroup v2 tree.
 
     Args:
