@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from enforcer.drift import Difference, Spell, View, Wanted, look, shrinks, want
+from enforcer.drift import Difference, Resets, Spell, View, Wanted, look, never, shrinks, want
 from enforcer.ownership import Record
 from enforcer.planning import Lacking, enabling, needs_of, plan_steps
 from enforcer.settle import begin, settle
 from enforcer.state import StateStore
-from enforcer.steps import Progress, Step, perform, undo
+from enforcer.steps import Progress, Put, Step, perform, undo
 from enforcer.tree import Tree
 from qos.errors import ConflictError, HostError, SupersededError
 from qos.model.cgroup import CgroupName
@@ -60,7 +60,7 @@ class Enforcer:
         boot_id: of this boot; a record of another boot is of a tree that is gone.
         spell: a cgroup's name in the driver's spelling; None: as it is.
         root: the tree's root, for messages and so that a record is not used for another tree.
-        driver_resets: files the driver puts back by itself (:data:`enforcer.systemd.RESET_BY_SYSTEMD`).
+        driver_resets: files the driver puts back by itself (:meth:`enforcer.systemd.SystemdFS.resets`).
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Enforcer:
         boot_id: str,
         spell: Spell | None = None,
         root: str = "",
-        driver_resets: frozenset[str] = frozenset(),
+        driver_resets: Resets = never,
     ) -> None:
         self._tree = tree
         self._store = store
@@ -197,6 +197,7 @@ class Enforcer:
         offered = self._tree.controllers("")
         wanted = want(plan, self._spell, record, prune=prune)
         wanted, notes = _enforceable(wanted, offered)
+        notes += _fleeting(wanted, self._driver_resets)
         planned = {path: cgroup for path, cgroup in wanted.items() if not cgroup.given_back}
         needs = needs_of(planned, [name for name in ACCOUNTED if name in offered])
         view = look(self._tree, wanted, record, prune=prune, driver_resets=self._driver_resets)
@@ -204,6 +205,7 @@ class Enforcer:
             _refuse_populated(self._tree, view)
         enable = enabling(self._tree, view, record, needs)
         steps = plan_steps(self._tree, view, record, plan, needs, enable, prune=prune)
+        steps.sort(key=lambda step: isinstance(step, Put) and self._driver_resets(step.cgroup, step.file))
         return view, notes, steps
 
     def _perform(self, before: Record, record: Record, view: View, steps: Sequence[Step]) -> Progress:
@@ -255,6 +257,23 @@ def _enforceable(
     kept = {path: lacking.without(path, cgroup) for path, cgroup in wanted.items()}
     lacking.refuse()
     return kept, lacking.notes()
+
+
+def _fleeting(wanted: Mapping[str, Wanted], resets: Resets) -> list[str]:
+    found = [
+        f"{path}/{file}"
+        for path, cgroup in wanted.items()
+        for file in cgroup.files.keys() - cgroup.restored
+        if resets(path, file)
+    ]
+    if not found:
+        return []
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    words = (
+        f"{found[0]}{more}: systemd writes 0 there at every daemon-reload and has no setting that keeps it; "
+        "the next apply, or --watch within seconds, writes it again"
+    )
+    return [words]
 
 
 def _refuse(tree: Tree, view: View, *, force_conflicts: bool, force_shrink: bool) -> None:

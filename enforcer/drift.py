@@ -22,8 +22,16 @@ from qos.model.plan import Plan
 Spell = Callable[[CgroupName], str]
 """A cgroup's path in the driver's spelling, relative to the tree's root."""
 
+Resets = Callable[[str, str], bool]
+"""Whether the driver puts a file (path of its cgroup, name) back to the kernel's default by itself."""
+
 _DESTROYS: Final = MappingProxyType({"cpu.idle": "cpu.weight", "cpu.weight.nice": "cpu.weight"})
 """Writing the first loses the second's exact value, so that one is recorded, and restored, too."""
+
+
+def never(_cgroup: str, _file: str) -> bool:
+    """The :data:`Resets` of a driver that leaves everything as it is written."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +161,7 @@ def look(
     record: Record,
     *,
     prune: bool,
-    driver_resets: frozenset[str] = frozenset(),
+    driver_resets: Resets = never,
 ) -> View:
     """Read every wanted file of every wanted cgroup once.
 
@@ -162,8 +170,8 @@ def look(
         wanted: path → the cgroup as it shall be.
         record: what qos did so far.
         prune: whether recorded cgroups that are not wanted are surplus.
-        driver_resets: files that the driver puts back to the kernel's default by itself; that is drift to
-            be repaired, nobody's conflict.
+        driver_resets: whether the driver puts a file (path, name) back to the kernel's default by itself;
+            that is drift to be repaired, nobody's conflict.
 
     Raises:
         CgroupError: a file cannot be read.
@@ -205,7 +213,7 @@ def _look_inside(
     cgroup: Wanted,
     owned: OwnedCgroup | None,
     view: View,
-    driver_resets: frozenset[str],
+    driver_resets: Resets,
 ) -> None:
     for file, text in cgroup.files.items():
         live = tree.read_or_none(path, file)
@@ -216,7 +224,7 @@ def _look_inside(
             continue  # the controller is on and this kernel has no such file: nothing to limit
         value = owned.values.get(file) if owned else None
         difference = _compare(path, cgroup, file, text, live, value)
-        if difference is not None and file in driver_resets and live == default_text(file):
+        if difference is not None and live == default_text(file) and driver_resets(path, file):
             difference = replace(difference, foreign=False)
         if difference is not None:
             view.differences.append(difference)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from qos.cli.apply import CgroupDriver
+
 if TYPE_CHECKING:
     from enforcer.adopt import Way
     from qos.experiment.adopt import Adoption
@@ -45,6 +47,7 @@ def adopt(
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
     root: Annotated[Path | None, typer.Option(help="The cgroup below which qos works.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Where qos keeps its record.")] = None,
+    cgroup_driver: CgroupDriver = None,
 ) -> None:
     """Treat processes that already run as a pod: by number, systemd unit, cgroup or command line.
 
@@ -63,7 +66,7 @@ def adopt(
     if into is not None and (requests or limits or name or qos_class):
         raise typer.BadParameter("--into names a container with resources of its own; leave out the rest")
     wish = Wish((), name=name, qos_class=qos_class, requests=requests, limits=limits)
-    with Host(root, state_dir) as host:
+    with Host(root, state_dir, cgroup_driver.value if cgroup_driver else None) as host:
         done = take(host, way, what, into=into, wish=wish, dry_run=dry_run)
     _print(done, output, dry_run=dry_run)
 

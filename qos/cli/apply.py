@@ -105,8 +105,6 @@ def apply(
         _plan_only(asked, output, cgroup_driver)
         return
     with _host(root, state_dir, cgroup_driver) as host:
-        if run or "restart" in (agent or ()):
-            host.require_processes()
         wanted = host.desired(asked, prune=prune)
         dry = dry_run is DryRun.HOST
         result = host.apply(wanted, force_conflicts=force_conflicts, force_shrink=force, dry_run=dry)

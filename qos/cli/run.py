@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from qos.cli.apply import CgroupDriver
+
 CONTEXT = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """How the command is registered: words after the first that is no option are the command's own."""
 
@@ -30,6 +32,7 @@ def run(
     interval: Annotated[str, typer.Option(help="Between two readings of the recording.")] = "100ms",
     root: Annotated[Path | None, typer.Option(help="The cgroup below which qos works.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Where qos keeps its record.")] = None,
+    cgroup_driver: CgroupDriver = None,
 ) -> None:
     """Run a command as a pod: planned, put into its cgroup from its first instruction on, cleaned up after.
 
@@ -45,7 +48,7 @@ def run(
     limits = {key: text for key, text in (("cpu", cpu_limit), ("memory", memory_limit)) if text is not None}
     wish = Wish(tuple(argv), name=name, qos_class=qos_class, requests=requests, limits=limits, policy=policy)
     seconds = parse_duration(interval, "--interval") if record is not None else None
-    with Host(root, state_dir) as host:
+    with Host(root, state_dir, cgroup_driver.value if cgroup_driver else None) as host:
         code, recording = run_recorded(
             host,
             wish,

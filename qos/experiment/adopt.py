@@ -61,14 +61,13 @@ def adopt(
         ConflictError: somebody else changed a value.
         HostError: the kernel refused; what was moved is moved back.
     """
-    host.require_processes()
     proc = ProcFS()
     with _whole_tree(host) as (tree, below):
         pids = _movable(host, proc, taking.find(tree, proc, way, what), below)
         processes = tuple(_taken(proc, pid) for pid in pids)
         wanted, key = _wanted(host, into, wish)
         container = _containers(wanted)[key]
-        path = host.path(container.cgroup)
+        path, inside = host.path(container.cgroup), host.processes_path(container.cgroup)
         if dry_run:
             return Adoption(key, path, processes)
         if into is None:
@@ -79,7 +78,7 @@ def adopt(
             host.enforcer.keep_objects({ADOPTED + key: [*before, *(asdict(one) for one in known)]})
 
         try:
-            taking.adopt(tree, proc, f"{below}{path}", pids, reachable(container.oom_score_adj.value), keep)
+            taking.adopt(tree, proc, f"{below}{inside}", pids, reachable(container.oom_score_adj.value), keep)
         except HostError:
             if into is None:
                 _forget(host, key)

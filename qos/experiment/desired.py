@@ -152,9 +152,7 @@ def desired(
         InputError: an option is wrong.
         HostError: what was kept cannot be read.
     """
-    settings = _settings(asked, host, _kept_settings(before))
-    if driver == "systemd":
-        settings = replace(settings, profile=replace(settings.profile, cgroup_driver=driver))
+    settings = _written_by(driver, _settings(asked, host, _kept_settings(before)))
     kept = {} if prune else kept_pods(before)
     warnings = [str(warning) for warning in asked.manifests.warnings]
     warnings += [f"{each.source}: {each.kind or 'document'} {each.why}" for each in asked.manifests.skipped]
@@ -191,14 +189,20 @@ def kept_pods(before: Mapping[str, Any]) -> dict[str, Pod]:
         raise HostError(f"the pods kept with the record cannot be read: {error}") from error
 
 
-def kept(before: Mapping[str, Any], host: Node) -> Desired:
-    """What was applied before, planned again.
+def kept(before: Mapping[str, Any], host: Node, driver: CgroupDriver | None = None) -> Desired:
+    """What was applied before, planned again; the arguments are :func:`desired`'s.
 
     Raises:
         HostError: it cannot be read.
     """
     settings = _kept_settings(before) or Settings("kubelet", host_profile(host), host)
-    return plan_pods(kept_pods(before), settings)
+    return plan_pods(kept_pods(before), _written_by(driver, settings))
+
+
+def _written_by(driver: CgroupDriver | None, settings: Settings) -> Settings:
+    if driver != "systemd":
+        return settings
+    return replace(settings, profile=replace(settings.profile, cgroup_driver=driver))
 
 
 def _kept_settings(before: Mapping[str, Any]) -> Settings | None:

@@ -31,7 +31,7 @@ def driver_of(kept: Record | None, boot: str, asked: CgroupDriver | None = None)
     """
     if kept is None or kept.boot_id != boot or not kept.cgroups:
         return asked or "cgroupfs"
-    # The cgroupfs driver spells a cgroup as it is named, systemd never: its slices end in .slice.
+    # The cgroupfs driver spells a cgroup as it is named, systemd never: its units end in .slice, .service.
     spelled_alike = all(path == owned.name for path, owned in kept.cgroups.items())
     before: CgroupDriver = "cgroupfs" if spelled_alike else "systemd"
     if asked not in (None, before):
@@ -65,7 +65,7 @@ def open_enforcer(
 
     if driver == "cgroupfs":
         return fs, Enforcer(fs, store, boot_id=boot, root=str(fs.root))
-    from enforcer.systemd import RESET_BY_SYSTEMD, SystemdFS
+    from enforcer.systemd import SystemdFS
     from enforcer.systemd_bus import SystemdBus
 
     if fs.root != Path(CGROUP_MOUNT):
@@ -83,5 +83,5 @@ def open_enforcer(
         boot_id=boot,
         spell=Layout("systemd").path,
         root=str(fs.root),
-        driver_resets=RESET_BY_SYSTEMD,
+        driver_resets=slices.resets,
     )

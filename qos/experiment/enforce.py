@@ -21,7 +21,7 @@ from enforcer.layout import Layout
 from enforcer.place import cpu_count, memory_bytes, open_tree, writable_root
 from enforcer.rootless import step_aside, step_back
 from enforcer.state import StateStore, boot_id, default_directory
-from qos.errors import HostError, InputError
+from qos.errors import InputError
 from qos.experiment.applied import Result, result_of
 from qos.experiment.desired import Asked, Desired, desired, kept, kept_pods, plan_pods
 from qos.experiment.driver import driver_of, open_enforcer
@@ -83,17 +83,13 @@ class Host:
         """
         return Layout(self.driver).path(name)
 
-    def require_processes(self) -> None:
-        """Refuse where qos cannot start processes: slices of systemd hold none, only scopes in them do.
+    def processes_path(self, name: CgroupName) -> str:
+        """Where the processes of a container are in the plain tree; with systemd inside its service.
 
         Raises:
-            HostError: the driver is systemd.
+            PlanError: as :meth:`path`.
         """
-        if self.driver == "systemd":
-            raise HostError(
-                "qos starts processes with the cgroupfs driver only; put them into a pod's slice with "
-                "systemd-run --scope --slice=SLICE, named by qos get -o wide"
-            )
+        return Layout(self.driver).processes_path(name)
 
     def objects(self) -> Mapping[str, Any]:
         """What was applied before.
@@ -118,7 +114,7 @@ class Host:
         Raises:
             HostError: the record is damaged.
         """
-        return kept(self.objects(), this_node())
+        return kept(self.objects(), this_node(), self.driver)
 
     def apply(
         self,

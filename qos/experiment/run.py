@@ -99,7 +99,6 @@ def desired_with(host: Host, wish: Wish) -> tuple[Desired, str]:
     """
     from qos.experiment.admission import as_stored
 
-    host.require_processes()
     now = host.kept()
     (pod,) = as_stored([pod_of(wish)])
     key = f"{pod.namespace}/{pod.name}"
@@ -290,7 +289,6 @@ def restart(host: Host, selectors: Sequence[str], logs: Path) -> dict[str, int]:
     from enforcer.control import kill
     from qos.experiment.launch_pods import Containers
 
-    host.require_processes()
     kept = host.kept()
     chosen = [record["cgroup"] for record in managed(host, selectors).pods]
     started: dict[str, int] = {}

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from typed import Typed
 
 from enforcer.cgroup_text import parse_flat_keyed
 from enforcer.cgroupfs import CgroupFS
 from enforcer.controllers import disable, enable
 from enforcer.lab.inside import GUEST_VARIABLE
 from enforcer.lab.suite import HOST_VARIABLE, KERNEL_VARIABLES, own_tree
+from enforcer.systemd_bus import SystemdBus
 
 SYSTEMD_IS_PID_1 = Path("/run/systemd/system").is_dir()
 
@@ -178,6 +180,21 @@ def needs(fs: CgroupFS) -> Callable[[str], None]:
             pytest.skip(f"this kernel has no {what}")
 
     return check
+
+
+@pytest.fixture
+def bus() -> Iterator[SystemdBus]:
+    """A connection to systemd; no pod of a failed test is left."""
+    with SystemdBus() as connection:
+        yield connection
+        connection.stop("kubepods.slice")
+
+
+@pytest.fixture
+def qos(tmp_path: Path, bus: SystemdBus) -> Typed:
+    """The command, over the whole tree of systemd."""
+    del bus  # stops what a failed test left
+    return Typed(tmp_path / "s")
 
 
 def cpu_usage_usec(fs: CgroupFS, cgroup: str) -> int:

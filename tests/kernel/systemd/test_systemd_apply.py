@@ -6,10 +6,10 @@ import pytest
 from applying import BOOT, plan_of, settings
 
 from enforcer.apply import Enforcer
+from enforcer.kernel import HostKernel
 from enforcer.layout import Layout
 from enforcer.state import StateStore
-from enforcer.systemd import RESET_BY_SYSTEMD, SystemdFS
-from enforcer.systemd_bus import SystemdBus
+from enforcer.systemd import SystemdFS
 from qos.model.cgroup import CgroupName
 
 LAYOUT = Layout("systemd")
@@ -23,19 +23,13 @@ PLAN = {
         "memory.max": "33554432",
         "memory.swap.max": "0",
         "pids.max": "100",
+        "memory.oom.group": "1",
     },
     "kubepods/besteffort": {"cpu.weight": "1"},
     "kubepods/besteffort/pod-b": {"cpu.weight": "1", "memory.max": "max"},
 }
-WITH_OOM_GROUP = PLAN | {"kubepods/burstable/pod-a/web": {"memory.oom.group": "1", "memory.max": "33554432"}}
-
-
-@pytest.fixture
-def bus():
-    """A connection to systemd."""
-    with SystemdBus() as connection:
-        yield connection
-        connection.stop("kubepods.slice")
+POD = "kubepods/burstable/pod-a"
+A_PODS_GROUP = PLAN | {POD: {"memory.oom.group": "1", "memory.max": "67108864"}}
 
 
 @pytest.fixture
@@ -54,7 +48,7 @@ def enforcer(fs, tmp_path):
         boot_id=BOOT,
         spell=LAYOUT.path,
         root=str(fs.root),
-        driver_resets=RESET_BY_SYSTEMD,
+        driver_resets=fs.resets,
     )
 
 
@@ -71,15 +65,31 @@ def test_every_value_is_still_ours_after_a_daemon_reload(fs, enforcer, bus):
     assert again.writes == 0
 
 
-def test_what_systemd_resets_is_repaired_without_a_conflict(fs, enforcer, bus):
-    """memory.oom.group of a slice is no property: drift, which the next apply writes again."""
-    enforcer.apply(plan_of(WITH_OOM_GROUP))
-    web = LAYOUT.path(CgroupName("kubepods/burstable/pod-a/web"))
-    assert fs.read(web, "memory.oom.group") == "1\n"
+def test_what_systemd_resets_of_a_slice_is_told_and_repaired_without_a_conflict(fs, enforcer, bus):
+    """memory.oom.group of a pod's slice is no property: apply says so, the next one writes it again."""
+    told = enforcer.apply(plan_of(A_PODS_GROUP)).notes
+    pod = LAYOUT.path(CgroupName(POD))
+    assert [note.partition(":")[0] for note in told] == [f"{pod}/memory.oom.group"]
+    assert fs.read(pod, "memory.oom.group") == "1\n"
     bus.reload()
-    assert fs.read(web, "memory.oom.group") == "0\n"
-    assert enforcer.apply(plan_of(WITH_OOM_GROUP)).writes == 1
-    assert fs.read(web, "memory.oom.group") == "1\n"
+    assert fs.read(pod, "memory.oom.group") == "0\n"
+    assert enforcer.apply(plan_of(A_PODS_GROUP)).writes == 1
+    assert fs.read(pod, "memory.oom.group") == "1\n"
+
+
+def test_a_watch_repairs_what_systemd_resets(fs, enforcer, bus):
+    """The kernel of a watch writes it again by itself, and says so."""
+    plan = plan_of(A_PODS_GROUP)
+    pod = LAYOUT.path(CgroupName(POD))
+    enforcer.apply(plan)
+    with HostKernel(fs, enforcer, plan, spell=LAYOUT.path, repair_interval_seconds=0.2) as kernel:
+        bus.reload()
+        assert fs.read(pod, "memory.oom.group") == "0\n"
+        kernel.advance(0.5)
+        assert fs.read(pod, "memory.oom.group") == "1\n"
+        assert any(
+            event.cgroup == POD and event.reason.startswith("drift repaired") for event in kernel.events()
+        )
 
 
 def test_delete_leaves_no_slice_and_no_setting(fs, enforcer, bus):

@@ -9,14 +9,16 @@ import sys
 import pytest
 from conftest import wait_until
 
+from enforcer.cgroupfs import CgroupFS
 from enforcer.controllers import enable
-from enforcer.layout import Layout
-from enforcer.systemd import RESET_BY_SYSTEMD, SystemdFS
+from enforcer.layout import INSIDE, Layout
+from enforcer.systemd import SystemdFS
 from enforcer.systemd_bus import SystemdBus, SystemdError
 from qos.errors import CgroupError
 from qos.model.cgroup import CgroupName
 
 POD = CgroupName("qostest/burstable/pod-a")
+WEB = CgroupName("qostest/burstable/pod-a/web")
 LAYOUT = Layout("systemd")
 VALUES = {
     "cpu.weight": "39",
@@ -35,13 +37,6 @@ VALUES = {
 
 
 @pytest.fixture
-def bus():
-    """A connection to systemd."""
-    with SystemdBus() as connection:
-        yield connection
-
-
-@pytest.fixture
 def pod(bus):
     """A pod's slice; everything is stopped after the test."""
     with SystemdFS(bus) as fs:
@@ -49,6 +44,14 @@ def pod(bus):
             fs.create(LAYOUT.path(CgroupName(name)))
         yield fs
     bus.stop("qostest.slice")
+
+
+@pytest.fixture
+def web(pod):
+    """The path of a container's service in the pod."""
+    path = LAYOUT.path(WEB)
+    pod.create(path)
+    return path
 
 
 @pytest.fixture
@@ -78,13 +81,13 @@ class TestSlices:
 
     def test_a_place_systemd_would_not_use_is_refused(self, pod):
         """A slice cannot be made outside the slices its name says."""
-        with pytest.raises(CgroupError, match="systemd puts slice"):
+        with pytest.raises(CgroupError, match=r"systemd puts .* elsewhere"):
             pod.create("qostest.slice/elsewhere.slice")
 
 
 class TestValues:
     def test_every_value_survives_a_daemon_reload(self, pod, bus):
-        """What was set before is read after, file by file; the one systemd resets is known by name."""
+        """What was set before is read after, file by file; the one systemd resets of a slice is known."""
         path = LAYOUT.path(POD)
         wanted = {file: text for file, text in VALUES.items() if file.partition(".")[0] in pod.controllers()}
         enable(pod, path, {file.partition(".")[0] for file in wanted})
@@ -95,7 +98,9 @@ class TestValues:
         assert before == {file: wanted[file] for file in there}
         bus.reload()
         after = {file: pod.read(path, file).strip() for file in there}
-        assert {file for file in there if after[file] != before[file]} <= RESET_BY_SYSTEMD
+        assert {file for file in there if after[file] != before[file]} == {
+            file for file in there if SystemdFS.resets(path, file)
+        }
 
     def test_a_file_written_behind_its_back_is_reverted(self, pod, bus):
         """The reason for all this: a plain write is gone after a daemon-reload."""
@@ -135,31 +140,69 @@ class TestValues:
             pod.write(LAYOUT.path(POD), "memory.max", "lots")
 
 
-class TestScopes:
-    def test_processes_live_in_a_scope_inside_the_slice(self, pod, sleeper):
-        """The pod's limits hold for them, and the scope ends with its last process."""
-        scope = pod.start_scope(LAYOUT.path(POD), [sleeper.pid])
-        assert scope == LAYOUT.processes_path(POD)
-        assert pod.procs(scope) == (sleeper.pid,)
-        assert pod.is_populated(LAYOUT.path(POD))
+class TestContainers:
+    def test_a_container_is_a_service_that_runs_nothing(self, pod, web, bus):
+        """It is active and its cgroup is there without a process, with what the pod's slice offers."""
+        assert web.endswith("-pod_a.slice/qostest-burstable-pod_a-web.service")
+        assert bus.is_active("qostest-burstable-pod_a-web.service")
+        assert not pod.is_populated(web)
+        assert pod.controllers(web) >= {"cpu", "io", "memory", "pids"}
+        assert pod.read(web, "pids.max") == "max\n"
+        assert pod.create(web) is False
+        assert pod.children(web) == ()
+        assert pod.remove(web) is True
+        assert not pod.exists(web)
+
+    def test_every_value_survives_a_daemon_reload_and_a_reexec(self, pod, web, bus):
+        """Each file of a container reads as before; what would be reverted of a slice is kept here."""
+        wanted = {file: text for file, text in VALUES.items() if pod.exists(web, file)}
+        assert "memory.oom.group" in wanted
+        for file, text in wanted.items():
+            pod.write(web, file, text)
+        before = {file: pod.read(web, file).strip() for file in wanted}
+        assert before == wanted
+        bus.reload()
+        assert {file: pod.read(web, file).strip() for file in wanted} == before
+        subprocess.run(["systemctl", "daemon-reexec"], check=True)
+        with SystemdBus() as again:  # answers once systemd is there again
+            assert again.is_active("qostest-burstable-pod_a-web.service")
+        assert {file: pod.read(web, file).strip() for file in wanted} == before
+
+    def test_its_processes_live_inside_it_and_stay_at_a_reload(self, pod, web, bus, sleeper):
+        """The unit's limits hold for them; the unit stays when the last one has gone."""
+        pod.write(web, "cgroup.procs", str(sleeper.pid))
+        with CgroupFS() as tree:
+            assert tree.procs(LAYOUT.processes_path(WEB)) == (sleeper.pid,)
+        bus.reload()
+        assert pod.procs(web) == (sleeper.pid,)
         with pytest.raises(CgroupError, match="still holds processes"):
-            pod.remove(LAYOUT.path(POD))
+            pod.remove(web)
         sleeper.send_signal(signal.SIGKILL)
         sleeper.wait()
-        wait_until(lambda: not pod.exists(scope), "the scope is gone")
-
-    def test_processes_stay_where_they_are_at_a_reload(self, pod, bus, sleeper):
-        """A daemon-reload moves nothing."""
-        scope = pod.start_scope(LAYOUT.path(POD), [sleeper.pid])
+        wait_until(lambda: not pod.is_populated(web), "the container is empty")
         bus.reload()
-        assert pod.procs(scope) == (sleeper.pid,)
+        assert bus.is_active("qostest-burstable-pod_a-web.service")
+        assert pod.procs(web) == ()
 
-    def test_a_dead_process_makes_no_scope(self, pod, sleeper):
-        """A scope without a process is systemd's error, in one sentence."""
-        sleeper.kill()
-        sleeper.wait()
-        with pytest.raises(CgroupError, match="systemd: StartTransientUnit"):
-            pod.start_scope(LAYOUT.path(POD), [sleeper.pid])
+    def test_an_oom_kill_after_a_reload_takes_the_group(self, pod, web, bus):
+        """The limit is the service's, the group inside it: both processes die, the unit stays."""
+        pod.write(web, "memory.max", "33554432")
+        pod.write(web, "memory.swap.max", "0")
+        pod.write(web, "memory.oom.group", "1")
+        bus.reload()
+        sleeper = subprocess.Popen(inside(pod, web, "time.sleep(600)"))
+        hog = subprocess.Popen(inside(pod, web, "x = bytearray(b'x') * (64 << 20); time.sleep(600)"))
+        assert hog.wait() == -signal.SIGKILL
+        assert sleeper.wait() == -signal.SIGKILL
+        assert "oom_group_kill 1" in pod.read(web, "memory.events")
+        assert bus.is_active("qostest-burstable-pod_a-web.service")
+        assert pod.read(web, "memory.max") == "33554432\n"
+
+
+def inside(fs, cgroup, code):
+    """A command that moves itself into a container and then does something."""
+    procs = fs.root / cgroup / INSIDE / "cgroup.procs"
+    return [sys.executable, "-S", "-c", f"import time; open({str(procs)!r}, 'w').write('0'); {code}"]
 
 
 class TestBus:
