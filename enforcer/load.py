@@ -14,14 +14,13 @@ import fcntl
 import os
 import select
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from enforcer import load_child
 from enforcer.cgroup_text import parse_flat_keyed
@@ -29,38 +28,17 @@ from enforcer.cgroupfs import CgroupFS
 from enforcer.launch import Child, Command, launch
 from enforcer.load_cpu import RECORD, clock_step
 from enforcer.load_peer import Peer
+from enforcer.load_pieces import CpuDemand, Floats, cut
 from enforcer.load_shapes import Shapes, other_shapes
 from enforcer.procfs import ProcFS
 from qos.errors import HostError
 from qos.model.workload import Workload
 
-Floats = NDArray[np.float64]
-Feed = Iterator[tuple[Floats, Floats]]
-Kind = Literal["spin", "work", "requests", "batch"]
 AHEAD_SECONDS: Final = 120.0
 """How far before its time work lies in the queue."""
 
 _OURS: Final = ("queue", "results", "ready", "go")
 _THEIRS: Final = ("queue_read", "results", "ready_write", "go_read")
-_BATCH_PIECES: Final = 200
-_BATCH_PIECE_SECONDS: Final = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class CpuDemand:
-    """What a CPU shape wants, ready to be carried out.
-
-    Attributes:
-        kind: ``spin`` (always running), ``work`` (pieces shared by the threads), ``requests`` (each on one
-            thread), ``batch`` (one finite job).
-        threads: processes that work, each on one CPU at a time.
-        feed: (times (N,), CPU seconds (N,)), again and again in order of time; of ``spin`` the start, and
-            the stop if there is one.
-    """
-
-    kind: Kind
-    threads: int
-    feed: Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +154,8 @@ class LoadProcess:
                 self._fed_until = float("inf")
                 self._append(np.array([np.nan]), np.array([np.nan]))
                 return
-            times, costs = _pieces_of(self._cpu, *chunk)
-            if len(times):
-                self._fed_until = float(times[-1])
-                self._append(times, costs)
+            self._fed_until = float(chunk[0][-1])
+            self._append(*cut(self._cpu, *chunk))
 
     def results(self) -> tuple[Floats, Floats]:
         """What was completed since the last call: requests, or the batch job once all of it is done.
@@ -330,19 +306,3 @@ def _cpu_spec(cpu: CpuDemand | None) -> dict[str, Any] | None:
         "start": float(times[0]),
         "stop": float(times[1]) if len(times) > 1 else None,
     }
-
-
-def _pieces_of(cpu: CpuDemand, times: Floats, costs: Floats) -> tuple[Floats, Floats]:
-    """A feed's chunk as pieces for the workers: each thread its part; a batch finer, so that all end at once.
-
-    Requests stay whole. Pieces without work are left out.
-    """
-    if cpu.kind == "requests":
-        return times, costs
-    parts = cpu.threads
-    if cpu.kind == "batch":
-        finest = max(_BATCH_PIECE_SECONDS, float(costs.sum()) / _BATCH_PIECES)
-        parts = max(parts, int(float(costs.max()) / finest))
-        parts += -parts % cpu.threads
-    wanted = costs > 0.0
-    return np.repeat(times[wanted], parts), np.repeat(costs[wanted] / parts, parts)

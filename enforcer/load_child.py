@@ -14,9 +14,8 @@ import os
 import resource
 import signal
 import struct
-import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from enforcer import load_cpu, load_disk, load_memory, load_net
 from enforcer.syscalls import die_with_parent, fork_into
@@ -45,7 +44,7 @@ def _cpu(spec: dict[str, Any], cpu: dict[str, Any]) -> Part:
     if cpu["kind"] == "spin":
         stop = cpu["stop"]
         return lambda start, _: load_cpu.spin(start + cpu["start"], None if stop is None else start + stop)
-    clock = load_cpu.make_clock(spec["clock_step"])
+    clock = load_cpu.make_clock(spec["clock_step"], one_by_one=cpu["kind"] == "requests")
     return lambda start, _: load_cpu.serve(spec["queue_read"], spec["results"], start, clock)
 
 
@@ -58,6 +57,8 @@ def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
                 shape | {"bytes": max(shape["bytes"] - already, 1)}, start
             )
         )
+    if name == "idle":
+        return lambda: _idle(shape["tasks"])
     if name == "receive":
         return lambda: _at_start(load_net.receiver(shape))
     action = {
@@ -65,15 +66,16 @@ def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
         "cache_write": load_disk.write_page_cache,
         "disk": load_disk.use_disk,
         "send": load_net.send,
-        "idle": _idle,
     }[name]
     return lambda: lambda start, _: action(shape, start)
 
 
-def _idle(spec: dict[str, Any], start: float) -> None:
-    """Be ``tasks`` processes that only exist, as many as pids.max lets be, until the load ends."""
-    time.sleep(max(0.0, start - time.monotonic()))
-    for _ in range(spec["tasks"] - 1):
+def _idle(tasks: int) -> Part:
+    """Be so many processes that only exist, as many as pids.max lets be, until the load ends.
+
+    They are made before the start: a fork costs 0.1 s of CPU time under User Mode Linux.
+    """
+    for _ in range(tasks - 1):
         try:
             pid, pidfd = fork_into(None)
         except OSError as error:
@@ -81,8 +83,12 @@ def _idle(spec: dict[str, Any], start: float) -> None:
                 raise
             break  # refused, and counted in pids.events
         if pid == 0:
-            break
+            _pause()
         os.close(pidfd)
+    return lambda _start, _already: _pause()
+
+
+def _pause() -> NoReturn:
     while True:
         signal.pause()
 

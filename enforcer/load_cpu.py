@@ -19,7 +19,8 @@ RECORD: Final = struct.Struct("=dd")
 """A piece of work: when it arrives (seconds after the start) and its CPU seconds. A result: when it had
 arrived, and how many seconds later it was done."""
 
-_COARSE_SECONDS: Final = 0.001
+COARSE_SECONDS: Final = 0.001
+"""A thread's CPU clock with such steps moves with the scheduler's tick."""
 _CHUNK_SECONDS: Final = 0.0001
 _FIRST_RATE: Final = 2e6  # loops a second; adapts at once
 _END_POLL_SECONDS: Final = 0.05
@@ -28,24 +29,37 @@ _END_POLL_SECONDS: Final = 0.05
 class Clock(Protocol):
     """CPU seconds used by this process, as far as they count."""
 
+    def start(self) -> None:
+        """Count from now on: what getting ready cost is not the workload's."""
+
     def used(self) -> float:
         """CPU seconds since the clock was started."""
 
-    def begin(self, cost_seconds: float, *, waited: bool) -> None:
-        """To be called before each piece of work of ``cost_seconds``."""
+    def resume(self) -> None:
+        """To be called after a wait, before which :meth:`used` was."""
 
 
 class ThreadClock:
-    """The kernel's own count of this thread's CPU time."""
+    """The kernel's own count of this thread's CPU time.
 
-    def __init__(self) -> None:
-        self._zero = time.thread_time()
+    Args:
+        tick_seconds: its step where it moves with the scheduler's tick only (User Mode Linux): half a step is
+            added, so that work ends at the tick nearest to it and a long load has what it was given.
+    """
+
+    def __init__(self, tick_seconds: float = 0.0) -> None:
+        self._half = tick_seconds / 2.0
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._zero = time.thread_time() - self._half
 
     def used(self) -> float:
         """CPU seconds since the clock was started."""
         return time.thread_time() - self._zero
 
-    def begin(self, cost_seconds: float, *, waited: bool) -> None:
+    def resume(self) -> None:
         """Nothing to do: waiting does not count."""
 
 
@@ -53,14 +67,17 @@ class GapClock:
     """Where the CPU clock is as coarse as the scheduler's tick (User Mode Linux): wall clock without gaps.
 
     Between two readings of a busy loop at most a few hundred microseconds pass; when most of a tick or more
-    did, the process was off the CPU, preempted or throttled, and the gap does not count. Over many ticks
-    the kernel's count is right and what it bills: the clock is set by it when they are two ticks apart.
+    did, the process was off the CPU, preempted or throttled, and the gap does not count. So a request of 5 ms
+    takes 5 ms, whatever the kernel, which sees it at ticks, bills for it; over many it bills the same.
     """
 
     def __init__(self, tick_seconds: float) -> None:
         self._tick = tick_seconds
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
         self._used = 0.0
-        self._zero = time.thread_time()
         self._last = time.monotonic()
 
     def used(self) -> float:
@@ -72,16 +89,9 @@ class GapClock:
         self._last = now
         return self._used
 
-    def begin(self, cost_seconds: float, *, waited: bool) -> None:
-        """Leave out the time that was waited, and come back to the kernel's count if far from it.
-
-        At most half of a piece at a time: each shall still take about as long as it costs.
-        """
-        ahead = time.thread_time() - self._zero - self._used
-        if abs(ahead) > 2.0 * self._tick:
-            self._used += min(max(ahead, -0.5 * cost_seconds), 0.5 * cost_seconds)
-        if waited:
-            self._last = time.monotonic()
+    def resume(self) -> None:
+        """Leave out the time that was waited."""
+        self._last = time.monotonic()
 
 
 @cache
@@ -96,9 +106,17 @@ def clock_step(busy_seconds: float = 0.05) -> float:
     return busy_seconds
 
 
-def make_clock(step_seconds: float) -> Clock:
-    """The finer of the two clocks, given the step of the thread's own (see :func:`clock_step`)."""
-    return ThreadClock() if step_seconds < _COARSE_SECONDS else GapClock(step_seconds)
+def make_clock(step_seconds: float, *, one_by_one: bool) -> Clock:
+    """The clock a worker goes by, given the step of the thread's own (see :func:`clock_step`).
+
+    Args:
+        step_seconds: of the thread's own clock.
+        one_by_one: each piece shall take as long as it costs, as its latency is looked at; else only their
+            sum counts, and that the kernel's count is the same.
+    """
+    if step_seconds < COARSE_SECONDS:
+        return ThreadClock()
+    return GapClock(step_seconds) if one_by_one else ThreadClock(step_seconds)
 
 
 class Burner:
@@ -147,6 +165,8 @@ def serve(queue: int, results: int, start: float, clock: Clock) -> None:
     """
     burner = Burner(clock)
     given = 0.0
+    time.sleep(max(0.0, start - time.monotonic()))
+    clock.start()
     while True:
         piece = os.read(queue, RECORD.size)
         if len(piece) < RECORD.size:
@@ -154,15 +174,23 @@ def serve(queue: int, results: int, start: float, clock: Clock) -> None:
             continue
         arrival, cost = RECORD.unpack(piece)
         if arrival != arrival:  # noqa: PLR0124 — NaN is the end of the queue
-            os.lseek(queue, -RECORD.size, os.SEEK_CUR)  # the other workers shall find it too
+            _wait_for_all(queue, results)
             return
         wait = start + arrival - time.monotonic()
         if wait > 0.0:
+            clock.used()  # taking the piece was work, too
             time.sleep(wait)
-        clock.begin(cost, waited=wait > 0.0)
+            clock.resume()
         given += cost
         burner.burn_to(given)
         os.write(results, RECORD.pack(arrival, time.monotonic() - start - arrival))
+
+
+def _wait_for_all(queue: int, results: int) -> None:
+    """Leave the queue's end to the others, and wait for what they still do: ending costs CPU time, too."""
+    pieces = os.lseek(queue, -RECORD.size, os.SEEK_CUR)
+    while os.fstat(results).st_size < pieces:
+        time.sleep(_END_POLL_SECONDS)
 
 
 def spin(start: float, stop: float | None) -> None:

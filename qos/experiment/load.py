@@ -11,7 +11,8 @@ from qos.model.workload import Workload
 
 if TYPE_CHECKING:
     from enforcer.cgroupfs import CgroupFS
-    from enforcer.load import CpuDemand, Kind, LoadProcess
+    from enforcer.load import LoadProcess
+    from enforcer.load_pieces import CpuDemand, Kind
     from enforcer.work import Starter
 
 _KINDS: Final[dict[str, Kind]] = {"spin": "spin", "requests": "requests", "batch": "batch"}
@@ -21,14 +22,17 @@ _KINDS: Final[dict[str, Kind]] = {"spin": "spin", "requests": "requests", "batch
 def cpu_demand(workload: Workload, seed: int, cgroup: CgroupName, starts: int) -> CpuDemand | None:
     """A workload's CPU shape as work for real processes: the arrivals and costs the simulator computes with.
 
+    Where this machine's clock of CPU time has ticks (User Mode Linux), a steady rate comes in pieces of one.
+
     Args:
         workload: what is wanted.
         seed: of the scenario.
         cgroup: the leaf; its last two components are part of the seed.
         starts: how often it was started before.
     """
-    from enforcer.load import CpuDemand
-    from qos.simulate.demand import demand_of, seed_of
+    from enforcer.load_cpu import COARSE_SECONDS, clock_step
+    from enforcer.load_pieces import CpuDemand
+    from qos.simulate.demand import demand_of, is_steady, seed_of
 
     if workload.cpu is None:
         return None
@@ -37,8 +41,12 @@ def cpu_demand(workload: Workload, seed: int, cgroup: CgroupName, starts: int) -
         from qos.simulate.step_draw import key_of
 
         key = key_of(seed, cgroup, starts)
-    demand = demand_of(workload.cpu, seed_of(seed, cgroup, starts), fluid_period=0.0, key=key)
-    return CpuDemand(_KINDS.get(workload.cpu.shape, "work"), demand.threads, demand.feed)
+    step = clock_step()
+    tick = step if step >= COARSE_SECONDS else 0.0
+    seeds = seed_of(seed, cgroup, starts)
+    demand = demand_of(workload.cpu, seeds, fluid_period=0.0, key=key, tick_seconds=tick)
+    whole = tick > 0.0 and is_steady(workload.cpu)
+    return CpuDemand(_KINDS.get(workload.cpu.shape, "work"), demand.threads, demand.feed, whole)
 
 
 def load_starter(

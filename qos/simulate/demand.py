@@ -38,6 +38,8 @@ Floats = NDArray[np.float64]
 Feed = Iterator[tuple[Floats, Floats]]
 
 CHUNK: Final = 1024
+STEADY_SECONDS: Final = 0.02
+"""Work submitted every so often, or more often, stands for a steady rate."""
 _RAMP_LEVELS: Final = 256
 _CYCLE_CORNERS: Final = 1440
 
@@ -66,7 +68,13 @@ def seed_of(seed: int, cgroup: CgroupName, starts: int) -> np.random.SeedSequenc
     return np.random.SeedSequence([seed, starts, *(int(word) for word in words)])
 
 
-def demand_of(shape: CpuShape, seeds: np.random.SeedSequence, fluid_period: float, key: int = 0) -> Demand:
+def demand_of(
+    shape: CpuShape,
+    seeds: np.random.SeedSequence,
+    fluid_period: float,
+    key: int = 0,
+    tick_seconds: float = 0.0,
+) -> Demand:
     """The demand of a CPU shape, its times counted from the start of the workload.
 
     Args:
@@ -74,6 +82,8 @@ def demand_of(shape: CpuShape, seeds: np.random.SeedSequence, fluid_period: floa
         seeds: seed of this leaf; arrivals and costs draw from streams of their own.
         fluid_period: work submitted every this many seconds or more often is a steady rate.
         key: of this leaf's draws (``step_draw.key_of``).
+        tick_seconds: of a clock that CPU time is booked by, where work that stands for a steady rate comes in
+            pieces of a tick (see :func:`in_ticks`); 0: in pieces by its period.
     """
     if isinstance(shape, Spin):
         ends = [] if shape.stop is None else [shape.stop]
@@ -91,12 +101,14 @@ def demand_of(shape: CpuShape, seeds: np.random.SeedSequence, fluid_period: floa
         feed = random_levels(shape, key)
         steady = shape.period <= fluid_period
         most = shape.threads or max(1, math.ceil(number(shape.high) - 1e-9))
-        return Demand(RATE if steady else WORK, most, feed if steady else _split(feed, shape))
+        if steady:
+            return Demand(RATE, most, feed)
+        return Demand(WORK, most, _booked(_split(feed, shape), shape.period, tick_seconds))
     polygon = rate_polygon(shape)
     threads = shape.threads or max(1, math.ceil(float(polygon.values.max()) - 1e-9))
     if shape.period <= fluid_period:
         return Demand(RATE, threads, polygon.steps(shape.period, _RAMP_LEVELS))
-    return Demand(WORK, threads, _pieces(polygon, shape.period))
+    return Demand(WORK, threads, _booked(_pieces(polygon, shape.period), shape.period, tick_seconds))
 
 
 def rate_polygon(shape: Constant | Curve | Periodic | Trace) -> Polygon:
@@ -149,6 +161,32 @@ def _split(feed: Feed, shape: Random) -> Feed:
     for times, levels in feed:
         at: Floats = np.add.outer(times, offsets).ravel()
         yield at, np.repeat(levels * shape.every / pieces, pieces)
+
+
+def is_steady(shape: CpuShape) -> bool:
+    """Whether a shape's pieces of work stand for a steady rate, and where they are cut is of no meaning."""
+    return getattr(shape, "period", math.inf) <= STEADY_SECONDS
+
+
+def _booked(feed: Feed, period: float, tick: float) -> Feed:
+    return in_ticks(feed, tick) if tick > 0.0 and period <= STEADY_SECONDS else feed
+
+
+def in_ticks(feed: Feed, tick: float) -> Feed:
+    """The same work in pieces of one tick, each when half of it was submitted.
+
+    A clock of ticks (User Mode Linux) books a tick to who runs at it. A woken thread begins at one, or is
+    alone, so a piece of a fifth of a tick is booked as nothing, and one of a whole tick as a tick.
+    """
+    before = 0.0
+    for times, costs in feed:
+        due = before + np.cumsum(costs)
+        first, last = (math.floor(at / tick + 0.5) for at in (before, float(due[-1])))
+        before = float(due[-1])
+        marks: Floats = (np.arange(first, last, dtype=np.float64) + 0.5) * tick
+        at = times[np.searchsorted(due, marks).clip(max=len(times) - 1)]
+        # no work at the end: it tells how far time went where none is due
+        yield np.append(at, times[-1]), np.append(np.full(len(marks), tick), 0.0)
 
 
 def _every(period: float, offset: float, piece: float) -> Feed:

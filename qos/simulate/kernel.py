@@ -20,7 +20,7 @@ from qos.model.sample import Completions, Samples, Source
 from qos.model.workload import Workload
 from qos.simulate import engine
 from qos.simulate.account import Readings
-from qos.simulate.demand import demand_of, seed_of
+from qos.simulate.demand import STEADY_SECONDS, demand_of, seed_of
 from qos.simulate.events import completions_of, describe
 from qos.simulate.flows import Flows
 from qos.simulate.holders import Holders
@@ -77,7 +77,7 @@ class SimKernel:
         sample_interval_seconds: float = 1.0,
         columns: Sequence[str] | None = None,
         kernel_version: Version = (6, 12),
-        fluid_period_seconds: float = 0.02,
+        fluid_period_seconds: float = STEADY_SECONDS,
         fault_bytes_per_second: float = 2.0 * 2**30,
         swap_bytes_per_second: float = 500e6,
         disks: Sequence[Disk] = (),
@@ -168,7 +168,7 @@ class SimKernel:
         if workload.cpu is not None:
             demand = demand_of(
                 workload.cpu, seed_of(self._seed, cgroup, starts), self._fluid_period,
-                key_of(self._seed, cgroup, starts),
+                key_of(self._seed, cgroup, starts), self._slices[TICK] * self._slices[COARSE],
             )  # fmt: skip
             if workload.tasks is not None:
                 demand = replace(demand, threads=min(demand.threads, tasks))

@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.load import CpuDemand, _pieces_of
 from enforcer.load_cpu import RECORD, Burner, GapClock, ThreadClock, clock_step, make_clock, serve
 from enforcer.load_memory import polygon_at
 from enforcer.load_pace import Pace
+from enforcer.load_pieces import CpuDemand, cut
 from enforcer.load_shapes import anon_spec
 from qos.experiment.load import cpu_demand
 from qos.model.cgroup import CgroupName
 from qos.model.workload import Anon, Batch, Constant, Requests, Spin, Workload
+from qos.simulate.demand import demand_of, in_ticks
 
 costs = st.lists(st.floats(0.0, 5.0), min_size=1, max_size=20).map(np.array)
 
@@ -28,7 +29,7 @@ class TestPieces:
     def test_no_work_is_lost_or_made(self, cost: np.ndarray, threads: int, kind: str) -> None:
         """Cutting a feed into the workers' pieces keeps its sum, and its order of time."""
         demand = CpuDemand(kind, threads, iter(()))  # type: ignore[arg-type]
-        times, parts = _pieces_of(demand, np.arange(len(cost), dtype=np.float64), cost)
+        times, parts = cut(demand, np.arange(len(cost), dtype=np.float64), cost)
         assert parts.sum() == pytest.approx(cost.sum())
         assert (np.diff(times) >= 0).all()
 
@@ -36,7 +37,7 @@ class TestPieces:
     def test_a_batch_is_cut_fine_enough_to_end_together(self, seconds: float, threads: int) -> None:
         """Every thread gets the same number of pieces, each about 1 % of the job at most."""
         demand = CpuDemand("batch", threads, iter(()))
-        _, parts = _pieces_of(demand, np.zeros(1), np.array([seconds]))
+        _, parts = cut(demand, np.zeros(1), np.array([seconds]))
         assert len(parts) % threads == 0
         assert parts.max() <= max(0.02, seconds / 100)
 
@@ -67,6 +68,33 @@ class TestDemand:
         assert (demand.kind, demand.threads) == (kind, threads)
 
 
+class TestTicks:
+    @given(st.floats(0.0, 3.0), st.sampled_from([0.005, 0.01, 0.02]))
+    def test_a_steady_rate_comes_in_whole_ticks(self, rate: float, period: float) -> None:
+        """Each piece is a tick, in order of time, and no more than half a tick is missing at any time."""
+        tick = 0.01
+        times = period * np.arange(1000)
+        costs = np.full(1000, rate * period)
+        chunks = list(in_ticks(iter([(times[:300], costs[:300]), (times[300:], costs[300:])]), tick))
+        at, pieces = (np.concatenate([chunk[way] for chunk in chunks]) for way in (0, 1))
+        assert set(pieces) <= {0.0, tick}
+        assert (np.diff(at) >= 0).all()
+        given_then = np.array([pieces[at <= moment].sum() for moment in times[::37]])
+        due = rate * (times[::37] + period)
+        assert np.abs(given_then - due).max() <= tick / 2 + 1e-9
+
+    def test_only_where_the_clock_has_ticks(self) -> None:
+        """Elsewhere, and for work that has bursts of its own, the pieces are those of the shape's period."""
+        seeds = np.random.SeedSequence(1)
+        for shape, tick, first in (
+            (Constant(cpu="200m"), 0.0, 0.002),
+            (Constant(cpu="200m"), 0.01, 0.01),
+            (Constant(cpu="200m", period=0.1), 0.01, 0.02),
+        ):
+            feed = demand_of(shape, seeds, fluid_period=0.0, tick_seconds=tick).feed
+            assert next(feed)[1][0] == pytest.approx(first)
+
+
 class TestBurning:
     def test_a_total_is_reached_and_not_overshot(self) -> None:
         """The thread's own CPU clock says so: never less, and more by a chunk at most, piece after piece."""
@@ -95,15 +123,17 @@ class TestBurning:
     def test_the_coarse_clock_does_not_count_gaps(self) -> None:
         """Waiting longer than most of a tick is not work; readings close together are."""
         clock = GapClock(0.01)
+        clock.start()
         threading.Event().wait(0.03)
         assert clock.used() == 0.0
         Burner(clock).burn_to(0.02)
         assert clock.used() >= 0.02
 
     def test_the_finer_clock_is_taken(self) -> None:
-        """By the step that the thread's clock was seen to make."""
-        assert isinstance(make_clock(0.01), GapClock)
-        assert isinstance(make_clock(1e-6), ThreadClock)
+        """By the step that the thread's clock was seen to make; in ticks the kernel's, but for requests."""
+        assert isinstance(make_clock(0.01, one_by_one=True), GapClock)
+        assert isinstance(make_clock(0.01, one_by_one=False), ThreadClock)
+        assert isinstance(make_clock(1e-6, one_by_one=True), ThreadClock)
         assert clock_step() > 0.0
 
 

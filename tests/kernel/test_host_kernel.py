@@ -11,7 +11,8 @@ from applying import enforcer_of, plan_of
 
 from enforcer.cgroupfs import CgroupFS
 from enforcer.kernel import HostKernel
-from enforcer.load import CpuDemand, LoadProcess, start_load
+from enforcer.load import LoadProcess, start_load
+from enforcer.load_pieces import CpuDemand
 from qos.errors import PlanError
 from qos.model.cgroup import CgroupName
 from qos.model.event import Event
