@@ -19,9 +19,8 @@ from qos.experiment.policies import policy_named
 from qos.experiment.rig import Rig, rig_of
 from qos.experiment.rig_network import check_network, pod_networks
 from qos.experiment.simulate import bind, describe, pod_records
-from qos.model.cgroup import CgroupName
-from qos.model.event import Event
-from qos.model.kernel import Action, Agent
+from qos.model.cgroup import ROOT, CgroupName, parent
+from qos.model.kernel import Agent
 from qos.model.plan import Plan
 from qos.model.pod import CPU, MEMORY
 from qos.model.profile import parse_version
@@ -32,7 +31,6 @@ from qos.policy.registry import plan_node
 from qos.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
-    from enforcer.cgroupfs import CgroupFS
     from enforcer.kernel import HostKernel
     from qos.experiment.enforce import Host
     from qos.policy.base import PlanDetails
@@ -185,41 +183,34 @@ def measure(scenario: Scenario, *, policy: str, seed: int, repeat: int) -> Itera
             yield _once(host, rig, scenario, details, agents, seed, policy, number)
 
 
-class Meter:
-    """An agent that only looks: how much CPU the machine uses beside the pods, from a quarter of a run on.
+def outside_cpus(samples: Samples, cpus: int) -> float:
+    """CPUs that pods could not have: measuring, the kernel's own threads, what else ran beside them.
 
-    That is measuring itself, and the kernel's own threads: what the pods of a busy machine do not get.
+    (time · CPUs − idle − used by pods) / time, from the first reading to the last. A machine that is never
+    idle leaves its pods the rest of it, so their sum is no test of a prediction there; how they share it is.
+
+    Args:
+        samples: with a row of ROOT that has ``proc_stat_idle_usec``.
+        cpus: of the machine.
+
+    >>> import numpy as np
+    >>> columns = {"cpu_stat_usage_usec": np.array([[5e5, np.nan], [4.4e6, np.nan]]),
+    ...            "proc_stat_idle_usec": np.array([[np.nan, 1e5], [np.nan, 1.3e5]])}
+    >>> names = (CgroupName("kubepods"), ROOT)
+    >>> round(outside_cpus(Samples(np.array([0.0, 4.0]), names, columns, "measured"), 1), 4)  # 4 - 0.03 - 3.9
+    0.0175
     """
+    import numpy as np
 
-    name = "meter"
+    from enforcer.procfs import IDLE_COLUMN
 
-    def __init__(self, fs: CgroupFS, period_seconds: float) -> None:
-        self.period_seconds = period_seconds
-        self._fs = fs
-        self._marks: list[tuple[float, float]] = []
-
-    def step(
-        self, now_seconds: float, samples: Samples, events: Sequence[Event], plan: Plan
-    ) -> Sequence[Action]:
-        """Note the time, and the CPU time used outside of the plan so far; do nothing."""
-        del samples, events
-        tops = {name.partition("/")[0] for name in plan}
-        outside = self._used("") - sum(self._used(top) for top in tops)
-        self._marks.append((now_seconds, outside))
-        return ()
-
-    def _used(self, path: str) -> float:
-        from enforcer.cgroup_text import parse_flat_keyed
-
-        stat = parse_flat_keyed(self._fs.read_or_none(path, "cpu.stat") or "")
-        return stat.get("usage_usec", 0) / 1e6
-
-    def cpus(self) -> float:
-        """CPU time used a second; 0 where it was not called twice."""
-        if len(self._marks) < 2:
-            return 0.0
-        (began, used_then), (ended, used_now) = self._marks[0], self._marks[-1]
-        return max(0.0, (used_now - used_then) / (ended - began))
+    seconds = float(samples.times[-1] - samples.times[0])
+    if ROOT not in samples.cgroups or IDLE_COLUMN not in samples.columns or seconds <= 0.0:
+        return 0.0
+    idle, used = samples.increase(IDLE_COLUMN), samples.increase("cpu_stat_usage_usec")
+    tops = [at for at, name in enumerate(samples.cgroups) if name != ROOT and parent(name) == ROOT]
+    away = float(idle[samples.cgroups.index(ROOT)]) + float(np.nansum(used[tops]))
+    return max(0.0, cpus - away / 1e6 / seconds)
 
 
 def _once(
@@ -233,19 +224,20 @@ def _once(
     number: int,
 ) -> Recording:
     from enforcer.kernel import HostKernel
+    from enforcer.place import cpu_count
+    from enforcer.procfs import ProcFS
     from qos.experiment.load import load_starter
 
     workloads = bind(details, scenario.demand)
     plan = rig.plan(details.plan)
-    meter = Meter(host.fs, scenario.duration_seconds / 4)
     try:
         with pod_networks(details, workloads) as networks, HostKernel(
             host.fs, host.enforcer, plan, sample_interval_seconds=scenario.sample_interval_seconds,
             begin_on_seconds=_BEGIN_ON_SECONDS,
             starter=load_starter(host.fs, seed=seed, scratch=rig.scratch, networks=networks),
-            beside=networks.counters,
+            beside=networks.counters, node=ProcFS().idle_columns,
         ) as kernel:  # fmt: skip
-            seen = Driver(kernel, plan, workloads, [*agents, meter]).run(scenario.duration_seconds)
+            seen = Driver(kernel, plan, workloads, agents).run(scenario.duration_seconds)
             phases = _phases(host, plan, kernel)
     finally:
         host.enforcer.delete(force_conflicts=True)
@@ -253,7 +245,7 @@ def _once(
         **_this_machine(),
         "repeat": number,
         "run_hash": run_hash(scenario, details.plan, workloads, seed),
-        "measuring_cpus": meter.cpus(),
+        "measuring_cpus": outside_cpus(since_the_start(seen.samples), cpu_count()),
         "period_phases": phases,
         "shapes": shapes_of(workloads),
     }
@@ -262,7 +254,7 @@ def _once(
         meta=meta,
         pods=pod_records(details, workloads),
         files={name: spec.files() for name, spec in details.plan.cgroups.items()},
-        samples=since_the_start(seen.samples),
+        samples=_of_the_plan(since_the_start(seen.samples)),
         events=seen.events,
         completions=seen.completions,
     )
@@ -307,3 +299,12 @@ def since_the_start(samples: Samples) -> Samples:
         {name: values[1:] for name, values in samples.columns.items()},
         samples.source,
     )
+
+
+def _of_the_plan(samples: Samples) -> Samples:
+    """Without the row of the machine."""
+    from enforcer.procfs import IDLE_COLUMN
+
+    there = [at for at, name in enumerate(samples.cgroups) if name != ROOT]
+    columns = {name: values[:, there] for name, values in samples.columns.items() if name != IDLE_COLUMN}
+    return Samples(samples.times, tuple(samples.cgroups[at] for at in there), columns, samples.source)

@@ -34,8 +34,7 @@ class Rule:
         floor: a smaller measured value is judged as if it were this large: 2 ms more of 1 ms are no 200 %.
             In the metric's unit; of ``usec`` metrics for each second of the run.
         per: what a tick of the measuring machine's clock is in this metric: "second" (s), "usec", "run" (a
-            fraction of the run, and the CPU time that measuring took beside it), "bytes" (no clock: the batch
-            in which memory is charged), "none".
+            fraction of the run), "bytes" (no clock: the batch in which memory is charged), "none".
     """
 
     tolerance: float
@@ -91,7 +90,7 @@ class Line:
         error: as the metric's rule has it; infinite where only one side has a value.
         tolerance: what was allowed.
         verdict: ``in noise`` of the repeats, ``close``: within tolerance, explained by a ``lab effect`` (a
-            tick of the measuring machine's clock, the CPU time that measuring took), or ``OUTSIDE``.
+            tick of the measuring machine's clock, a batch of charged memory), or ``OUTSIDE``.
     """
 
     metric: str
@@ -216,7 +215,7 @@ def _steps(measured: Measured) -> dict[str, float]:
     return {
         "second": tick,
         "usec": tick * 1e6,
-        "run": measured.measuring_cpus + (tick / seconds if seconds else 0.0),
+        "run": tick / seconds if seconds else 0.0,
         "bytes": float(_CHARGE_BATCH_BYTES),
         "none": 0.0,
         "seconds": seconds,
