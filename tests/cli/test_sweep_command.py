@@ -65,7 +65,7 @@ def test_finished_runs_are_not_run_again_and_shards_merge(qos: Run, web_tier: Pa
 def test_ctrl_c_keeps_what_is_finished(web_tier: Path, tmp_path: Path) -> None:
     """Interrupted half-way: one line, exit code 130, no process left, and the rest goes on from there."""
     text = web_tier.read_text(encoding="utf-8")
-    web_tier.write_text(text.replace("duration: 4s", "duration: 40s"), encoding="utf-8")
+    web_tier.write_text(text.replace("duration: 4s", "duration: 160s"), encoding="utf-8")
     program = Path(sys.executable).with_name("qos")
     words = [program, "simulate", web_tier, "--sweep", "workloads[web].cpu.rate=10..49:40", "--workers", "2"]
     first = subprocess.Popen(
