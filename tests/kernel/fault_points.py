@@ -249,6 +249,9 @@ twice by SIGKILL just before it, and once by an error (EIO of the kernel, ENOSPC
 - **next run**: applying the same plan brings every value about, applying it again writes nothing, and
   delete leaves the tree as before the first run, byte for byte, without a record. After the second kill
   delete is run at once instead, with the same end. Every point below did.
+
+Played whole on Linux 6.1 (User Mode Linux) and on 6.12 (QEMU, `--lane qemu --timeout 2400`; three minutes):
+every word of both pages is the same.
 """
 
 

@@ -5,7 +5,6 @@ The page was made of every point; here every third is played, which ones is shif
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from fault_points import RUNS, WAYS, How, Run, Stage
 
 from enforcer.cgroupfs import CgroupFS
 
-STRIDE = 25 if os.environ.get("QOS_LAB_GUEST") == "qemu" else 3
+STRIDE = 3
 
 
 @pytest.fixture
