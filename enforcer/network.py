@@ -127,7 +127,7 @@ def read(pod: str, pid: int, proc: ProcFS | None = None) -> Link | None:
         HostError: not permitted, or the namespace is the host's.
     """
     with _netlink(pod, pid, proc or ProcFS()) as (host, inside):
-        if _index(host, device_of(pod)) is None or _index(inside, POD_END) is None:
+        if index_of(host, device_of(pod)) is None or index_of(inside, POD_END) is None:
             return None
         ingress, _ = _bucket(host, device_of(pod))
         egress, _ = _bucket(inside, POD_END)
@@ -141,7 +141,7 @@ def traffic(pod: str, pid: int, proc: ProcFS | None = None) -> Traffic | None:
         HostError: not permitted, or the namespace is the host's.
     """
     with _netlink(pod, pid, proc or ProcFS()) as (host, inside):
-        if _index(host, device_of(pod)) is None or _index(inside, POD_END) is None:
+        if index_of(host, device_of(pod)) is None or index_of(inside, POD_END) is None:
             return None
         counters = host.get_links(ifname=device_of(pod))[0].get_attr("IFLA_STATS64")
         dropped = [_bucket(host, device_of(pod))[1], _bucket(inside, POD_END)[1]]
@@ -155,7 +155,7 @@ def remove(pod: str) -> bool:
         HostError: not permitted.
     """
     with opened(pod) as host:
-        index = _index(host, device_of(pod))
+        index = index_of(host, device_of(pod))
         if index is None:
             return False
         host.link("del", index=index)
@@ -168,14 +168,14 @@ def _make_pair(pod: str, pid: int, host: Any, inside: Any) -> None:
     peer = {"ifname": POD_END, "net_ns_pid": pid}
     host.link("add", ifname=device, kind="veth", peer=peer)
     for end, name, address in ((host, device, host_address), (inside, POD_END, pod_address)):
-        index = _index(end, name)
+        index = index_of(end, name)
         end.addr("add", index=index, address=address, prefixlen=31)
         end.link("set", index=index, state="up")
-    host.link("set", index=_index(host, device), ifalias=f"qos pod {pod}"[:255])
+    host.link("set", index=index_of(host, device), ifalias=f"qos pod {pod}"[:255])
 
 
 def _set_bucket(end: Any, device: str, bits: int | None) -> None:
-    index = _index(end, device)
+    index = index_of(end, device)
     if bits is None:
         if _bucket(end, device)[0] is not None:
             end.tc("del", index=index, root=True)
@@ -204,13 +204,14 @@ def bucket_counters(end: Any, device: str) -> Any:
 
 
 def _bucket_of(end: Any, device: str) -> Any:
-    for qdisc in end.get_qdiscs(index=_index(end, device)):
+    for qdisc in end.get_qdiscs(index=index_of(end, device)):
         if qdisc.get_attr("TCA_KIND") == "tbf" and qdisc["parent"] == _RTM_ROOT:
             return qdisc
     return None
 
 
-def _index(end: Any, device: str) -> int | None:
+def index_of(end: Any, device: str) -> int | None:
+    """The number of a device in a namespace, None where it has none of this name."""
     found = end.link_lookup(ifname=device)
     return int(found[0]) if found else None
 
@@ -269,8 +270,8 @@ def _plain_sigterm() -> Iterator[None]:
 def _why(code: int) -> str:
     words = {
         errno.EPERM: "not permitted to change network devices; needs root (CAP_NET_ADMIN)",
-        errno.EOPNOTSUPP: "this kernel has no veth device or no tbf queue; load the modules veth and sch_tbf",
-        errno.ENOENT: "this kernel has no tbf queue; load the module sch_tbf",
+        errno.EOPNOTSUPP: "this kernel lacks a device or queue; load veth, ifb, sch_tbf, sch_htb",
+        errno.ENOENT: "this kernel lacks a queue or filter; load sch_tbf, sch_htb, cls_matchall, act_skbedit",
         errno.EEXIST: "the pod's network namespace already has a device of this name",
     }
     return words.get(code, os.strerror(code))

@@ -1,7 +1,8 @@
 """tests/kernel on real kernels, one guest a suite: ``python -m enforcer.lab.suite --lane uml --systemd``.
 
 Each lane's output is pytest's own. The exit code is 0 when every suite ran and passed, 125 when a
-guest did not start, 2 when a lane cannot run on this machine, else pytest's.
+guest did not start, 2 when a lane cannot run on this machine, 5 when every test of a lane was skipped, else
+pytest's.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ KERNEL_VARIABLES: Final = (GUEST_VARIABLE, HOST_VARIABLE)
 """One of them is set where tests may write cgroups."""
 
 TESTS: Final = "tests/kernel"
-MODULES: Final = ("veth", "sch_tbf", "sch_htb", "sch_netem", "sch_ingress", "cls_u32", "act_mirred", "ifb")
+MODULES: Final = (
+    *("veth", "sch_tbf", "sch_htb", "sch_netem", "sch_ingress", "ifb"),
+    *("cls_u32", "cls_matchall", "act_mirred", "act_skbedit"),
+)
 QUICK: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "uml": (
@@ -168,10 +172,10 @@ def main(words: Sequence[str]) -> int:
         except HostError as error:
             print(f"lab: {error}", file=sys.stderr)
             return 2
-    lanes = options.lane or ["uml"]
+    lanes = options.lane or ([] if options.systemd else ["uml"])
     suites = [Suite(lane, systemd=False) for lane in lanes]
     if options.systemd:
-        suites.append(Suite(lanes[0], systemd=True))
+        suites.append(Suite(lanes[0] if lanes else "uml", systemd=True))
     compile_sources(repository)
     codes = []
     for suite in suites:
@@ -204,10 +208,10 @@ def _report(suite: Suite, pytest_words: Sequence[str], repository: Path, *, must
 def _parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m enforcer.lab.suite", description=__doc__)
     options.add_argument(
-        "--lane", action="append", choices=tuple(LANES), help="may be repeated; default: uml"
+        "--lane", action="append", choices=tuple(LANES), help="may be repeated; without it and --systemd: uml"
     )
     options.add_argument(
-        "--systemd", action="store_true", help="also boot the first lane with systemd as PID 1"
+        "--systemd", action="store_true", help="boot the first lane (uml) with systemd as PID 1, too"
     )
     options.add_argument(
         "--if-possible", action="store_true", help="a lane that cannot run here is skipped with a word"

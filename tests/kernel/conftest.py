@@ -30,6 +30,41 @@ from enforcer.systemd_bus import SystemdBus
 SYSTEMD_IS_PID_1 = Path("/run/systemd/system").is_dir()
 
 
+_FIGURES = pytest.StashKey[list[tuple[str, str, str]]]()
+Measured = Callable[[object, object], None]
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Measured:
+    """Keeps what was promised and what was measured: the run prints it at its end, by kernel and test."""
+    figures = request.config.stash.setdefault(_FIGURES, [])
+
+    def keep(promised: object, found: object) -> None:
+        figures.append((request.node.name, str(promised), str(found)))
+
+    return keep
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The figures, as rows of docs/enforce.md; and where nothing ran, that nothing did."""
+    figures = config.stash.get(_FIGURES, [])
+    if figures:
+        terminalreporter.section(f"measured on Linux {os.uname().release}")
+    for test, promised, found in figures:
+        terminalreporter.write_line(f"| {test} | {promised} | {found} |")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """On a kernel that was asked for, tests that were all skipped are no success."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    on_real_kernel = any(name in os.environ for name in KERNEL_VARIABLES)
+    if not on_real_kernel or reporter is None or session.exitstatus != 0 or session.config.option.collectonly:
+        return
+    if not reporter.stats.get("passed") and reporter.stats.get("skipped"):
+        reporter.write_line("\nno test ran on this kernel: all were skipped")
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip with a word what this kernel cannot run."""
     del config
