@@ -31,7 +31,7 @@ def sleep() -> None:
 
 
 class TestPids:
-    def test_the_limit_counts_every_task(self, make, fs, start):
+    def test_the_limit_counts_every_task(self, make, fs, start, measured):
         """pids.max 5: a process forks four children, the fifth fork is EAGAIN and counted."""
         make("pod", {"pids.max": "5"})
         forks, told = os.pipe()
@@ -48,7 +48,9 @@ class TestPids:
             sleep()
 
         start("pod", fork_on)
-        assert os.read(forks, 1) == bytes([4])
+        (forked,) = os.read(forks, 1)
+        measured("4 forks, then EAGAIN", forked)
+        assert forked == 4
         os.close(forks)
         os.close(told)
         assert parse_number(fs.read("pod", "pids.current")) == 5
@@ -56,7 +58,7 @@ class TestPids:
 
 
 class TestFreeze:
-    def test_frozen_tasks_use_nothing_and_thaw_runs_on(self, make, fs, start):
+    def test_frozen_tasks_use_nothing_and_thaw_runs_on(self, make, fs, start, measured):
         """cgroup.freeze stops a whole subtree until it is thawed; the events file confirms it."""
         make("pod")
         for container in ("web", "sidecar"):
@@ -65,6 +67,7 @@ class TestFreeze:
         wait_until(lambda: "frozen 1" in fs.read("pod", "cgroup.events"), "the pod is frozen")
         before = cpu_usage_usec(fs, "pod")
         time.sleep(0.5)
+        measured("0 us of CPU while frozen", cpu_usage_usec(fs, "pod") - before)
         assert cpu_usage_usec(fs, "pod") == before
         fs.write("pod", "cgroup.freeze", "0")
         wait_until(lambda: cpu_usage_usec(fs, "pod") > before + 20_000, "it runs again")
@@ -101,12 +104,13 @@ class TestIoMax:
         ],
     )
     def test_direct_io_takes_as_long_as_the_limit_says(
-        self, make, fs, start, block_device, disk_path, limit, writing, request_bytes
+        self, make, fs, start, block_device, disk_path, measured, limit, writing, request_bytes
     ):
         """40 requests: two seconds at 20 a second, and, of 256 KiB each, at 5 MiB/s."""
         free_seconds = _timed(start(make("free"), lambda: _direct_io(disk_path, writing, request_bytes)))
         make("pod", {"io.max": f"{block_device} {limit}"})
         seconds = _timed(start("pod", lambda: _direct_io(disk_path, writing, request_bytes)))
+        measured("2.0 s", f"{seconds:.3f} s, free {free_seconds:.3f} s")
         assert free_seconds < 1.0
         assert seconds == pytest.approx(2.0, abs=0.35)
         stat = parse_nested_keyed(fs.read("pod", "io.stat"))[block_device]
@@ -114,7 +118,9 @@ class TestIoMax:
 
 
 class TestIoWeight:
-    def test_a_busy_disk_is_shared_as_the_weights_say(self, make, fs, start, needs, io_cost, disk_path):
+    def test_a_busy_disk_is_shared_as_the_weights_say(
+        self, make, fs, start, needs, io_cost, disk_path, measured
+    ):
         """io.weight 100:400 under io.cost, four readers each: the second gets four times the bytes."""
         needs("io.weight")
         cgroups = [make(f"pod-{weight}", {"io.weight": f"default {weight}"}) for weight in (100, 400)]
@@ -127,6 +133,7 @@ class TestIoWeight:
             _bytes_read(fs, cgroup, io_cost) - bytes_before
             for cgroup, bytes_before in zip(cgroups, before, strict=True)
         )
+        measured("ratio 4", f"{heavy / light:.2f}")
         assert heavy / light == pytest.approx(4.0, rel=0.15)
 
 

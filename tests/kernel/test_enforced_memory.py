@@ -35,7 +35,7 @@ def hold_for_ever(mib: int) -> None:
 
 
 class TestMax:
-    def test_over_the_limit_the_oom_killer_comes(self, make, fs, start):
+    def test_over_the_limit_the_oom_killer_comes(self, make, fs, start, measured):
         """memory.max 48 MiB, a process of 96: killed once, and the peak is the limit to the byte."""
         make("pod", {"memory.max": str(48 * MIB)})
         fs.write("pod", "memory.oom.group", "0")
@@ -45,6 +45,9 @@ class TestMax:
         assert events["oom_kill"] == 1
         assert events["max"] > 0
         peak = fs.read_or_none("pod", "memory.peak")
+        measured(
+            f"1 OOM kill, peak {48 * MIB}", f"{events['oom_kill']}, {(peak or 'no memory.peak').strip()}"
+        )
         if peak is not None:
             assert parse_number(peak) == 48 * MIB
 
@@ -86,7 +89,7 @@ class TestHigh:
 
 
 class TestMin:
-    def test_protected_cache_outlives_a_hungry_sibling(self, make, fs, start, disk_folder):
+    def test_protected_cache_outlives_a_hungry_sibling(self, make, fs, start, disk_folder, measured):
         """Page cache under memory.min stays while a sibling reads more than the parent may hold."""
         for name, mib in (("own", 40), ("other", 100)):
             (disk_folder / name).write_bytes(os.urandom(MIB) * mib)
@@ -102,6 +105,7 @@ class TestMin:
             start(f"{parent}/own", lambda: _read(disk_folder / "own")).wait()
             start(f"{parent}/other", lambda: [_read(disk_folder / "other") for _ in range(3)]).wait()
             left[protection_mib] = parse_number(fs.read(f"{parent}/own", "memory.current")) / MIB
+        measured("32 MiB left of 40 (less without)", f"{left[32]:.1f} MiB ({left[0]:.1f})")
         assert left[32] >= 31
         assert left[0] < 28
 
