@@ -57,7 +57,7 @@ CAUSES = (
     Cause(
         "aliasing",
         "lab",
-        "Not measured again on the built kernel: its steady loads submitted work every 10 ms, one tick, where "
+        "Not measured again on the built kernel: its steady loads submitted work every 10 ms, a tick, where "
         "CPU time is booked to whoever runs at it, so that pieces of 2 to 5 ms were booked as nothing, or as "
         "10 ms. On 6.1 they come in whole ticks, and the misses are gone.",
         ((("built",), ("weights-half-idle-*", "weights-overloaded-*", "idle-class-beside-*"), CPU),),
