@@ -12,6 +12,7 @@ Source: tc-htb(8), tc-mirred(8), tc-skbedit(8) (a priority that names a class ch
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,6 +90,16 @@ def share(bits: int, weights: Mapping[str, int]) -> Outcome:
                 _hand_on(host, at, queue)
                 changed = True
     return "created" if not before else "configured" if changed else "unchanged"
+
+
+def is_there() -> bool:
+    """Whether a link is shared; told without netlink, as most hosts have none."""
+    return DEVICE in (name for _, name in socket.if_nameindex())
+
+
+def has_devices(pod: str) -> bool:
+    """Whether the pod has a pair of devices of ours."""
+    return device_of(pod) in (name for _, name in socket.if_nameindex())
 
 
 def read() -> Link | None:

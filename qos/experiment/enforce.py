@@ -25,6 +25,7 @@ from qos.errors import InputError
 from qos.experiment.applied import Result, result_of
 from qos.experiment.desired import Asked, Desired, desired, kept, kept_pods, plan_pods
 from qos.experiment.driver import driver_of, open_enforcer
+from qos.experiment.link import keep_link
 from qos.model.cgroup import CgroupName
 from qos.model.node import Node
 from qos.model.pod import Pod
@@ -141,7 +142,8 @@ class Host:
             force_shrink=force_shrink,
             dry_run=dry_run,
         )
-        return result_of(applied, owners(wanted) | gone, wanted.warnings)
+        told = () if dry_run else keep_link(wanted)
+        return result_of(applied, owners(wanted) | gone, (*wanted.warnings, *told))
 
     def diff(self, wanted: Desired) -> Result:
         """What :meth:`apply` would write.
@@ -193,7 +195,7 @@ class Host:
         )
         if not self.enforcer.record().cgroups:
             step_back(self.fs)
-        return result_of(applied, owners(now), notes)
+        return result_of(applied, owners(now), (*notes, *keep_link(rest)))
 
     def _kept_with(self, wanted: Desired) -> dict[str, Any]:
         """The pods, and what is known of the containers of those that stay."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Self
 from qos.agent.restart import OOM_EXIT_CODE, restarts
 from qos.errors import HostError
 from qos.experiment.bandwidth import bandwidth_of, require_root_for
+from qos.experiment.link import keep_link
 from qos.experiment.status import ContainerStatus, ended, keep, statuses
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Containers:
         from enforcer.rootless import reachable
 
         self._host = host
+        self._wanted = wanted
         self._logs = logs
         self._sandboxes: dict[CgroupName, Sandbox] = {}
         self._known: dict[CgroupName, tuple[PodDetails, ContainerDetails, Command]] = {}
@@ -265,11 +267,17 @@ class Containers:
                 with suppress(HostError):  # it ends just now
                     return Sandbox.of_process(pid, names, ProcFS())
         bandwidth = bandwidth_of(pod.pod)
-        limited = bandwidth != network.Bandwidth() and "net" in names
+        shares = self._wanted.settings.node.link_bits_per_second is not None and os.geteuid() == 0
+        limited = (bandwidth != network.Bandwidth() or shares) and "net" in names
+
+        def configure(pid: int) -> None:
+            network.limit(_pod_key(pod), pid, bandwidth)
+            keep_link(self._wanted)
+
         return Sandbox.make(
             names,
             pod.pod.name,
-            configure=(lambda pid: network.limit(_pod_key(pod), pid, bandwidth)) if limited else None,
+            configure=configure if limited else None,
         )
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from conftest import Measured, wait_until
@@ -14,9 +15,13 @@ from conftest import Measured, wait_until
 from enforcer import link, network
 from enforcer.cgroupfs import CgroupFS
 from enforcer.control import kill
+from enforcer.controllers import enable
 from enforcer.launch import Child, Command, launch
 from enforcer.network import Bandwidth
 from qos.errors import HostError
+from qos.experiment.desired import read_asked
+from qos.experiment.enforce import Choice, Host
+from qos.experiment.launch_pods import launch_pods
 
 Make = Callable[..., str]
 LINK_BITS = 16_000_000
@@ -162,3 +167,51 @@ def test_a_pod_that_ends_leaves_its_share_to_the_rest(pods: Pods) -> None:
     assert found is not None
     assert {pod: one.bits for pod, one in found.shares.items()} == {"default/a": LINK_BITS}
     del pods
+
+
+NODE = """
+apiVersion: v1
+kind: Node
+metadata: {name: here}
+status: {capacity: {cpu: "1", memory: 1Gi, pods: "110"}}
+linkBitsPerSecond: 16000000
+"""
+TWO = """
+apiVersion: v1
+kind: Pod
+metadata: {name: c}
+spec: {containers: [{name: app, image: x, command: [sleep, "1000"]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: d, annotations: {qos.dev/network-weight: "300"}}
+spec: {containers: [{name: app, image: x, command: [sleep, "1000"]}]}
+"""
+
+
+def test_apply_shares_the_link_as_the_annotations_say(fs: CgroupFS, tmp_path: Path, pods: Pods) -> None:
+    """With a node that has a link: shared when pods start, again without one that is deleted, then gone."""
+    del pods  # this kernel can
+    (tmp_path / "node.yaml").write_text(NODE)
+    (tmp_path / "pods.yaml").write_text(TWO)
+    fs.create("qos")
+    enable(fs, "qos", fs.controllers())
+    with Host(fs.root / "qos", tmp_path / "state") as host:
+        wanted = host.desired(read_asked([tmp_path / "pods.yaml"], node=tmp_path / "node.yaml"))
+        host.apply(wanted)
+        assert link.read() is None
+        launch_pods(host, wanted, tmp_path / "logs")
+        found = link.read()
+        assert found is not None
+        assert {pod: one.bits for pod, one in found.shares.items()} == {
+            "default/c": LINK_BITS // 4, "default/d": LINK_BITS // 4 * 3,
+        }  # fmt: skip
+        assert not any("link" in note for note in host.apply(wanted).notes)
+        host.delete(Choice(["d"]), kill=True)
+        wait_until(lambda: not link.has_devices("default/d"), "its devices are gone")
+        host.apply(host.kept())
+        found = link.read()
+        assert found is not None
+        assert {pod: one.bits for pod, one in found.shares.items()} == {"default/c": LINK_BITS}
+        host.delete(Choice(everything=True), kill=True)
+        assert link.read() is None
