@@ -135,7 +135,7 @@ CAUSES = (
     Cause(
         "two emulated CPUs",
         "lab",
-        "Not verified. With QEMU 10, a thread for each CPU, two CPUs are had for 1.83 to 1.99 (7.2, one "
+        "Not verified. With QEMU 10, a thread for each CPU, two CPUs are had for 1.85 to 1.91 (7.2, one "
         "thread: 1.7 to 1.9): a host of two cores has its file server and others, and what is "
         "not had is not told as steal. That pods of small weight get a fifth more than their share came with "
         "both.",
