@@ -1,7 +1,8 @@
 """A sweep of 64 runs on 2 cores beside one core, in turn (A B A B), with the result of each compared.
 
 Run: ``python benchmarks/sweep_speed.py [ROUNDS] [RUNS]`` (3 rounds of 64). Whole processes, wall clock, so
-the start counts; each sweep goes to a folder of its own, so nothing is taken over. Needs two free cores.
+the start counts; each sweep goes to a folder of its own, so nothing is taken over. A first sweep that is not
+counted compiles the loops. Needs two free cores.
 """
 
 from __future__ import annotations
@@ -51,6 +52,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         file = Path(name, "sweep-speed.yaml")
         file.write_text(SCENARIO, encoding="utf-8")
+        warm_up = [
+            qos,
+            "simulate",
+            str(file),
+            "--seeds",
+            "2",
+            "--no-report",
+            "--out",
+            str(Path(name, "warm")),
+        ]
+        subprocess.run(warm_up, check=True, stdout=subprocess.DEVNULL)
         for number in range(rounds):
             for workers, seconds in spent.items():
                 out = str(Path(name, f"out-{number}-{workers}"))
