@@ -109,11 +109,20 @@ CAUSES = (
         "model",
         "Since 6.4 the periods of a cgroup begin at an offset drawn when it is made, so of a pod and its "
         "container either is throttled, or both. The offsets are watched after each run, on User Mode "
-        "Linux to a tick of 10 ms, which leaves open who is first; and its pressure follows.",
+        "Linux to a tick of 10 ms, which leaves open who is first; and its pressure follows. Repeats differ "
+        "by a factor of 2 to 5 with them. When a wait begins to count differs by version too (docs/model.md, "
+        "read in the kernel's source), and is not computed.",
         (
             (
                 ("built", "qemu"),
-                ("quota-*", "batch-*", "bursts-*", "weights-three-levels"),
+                (
+                    "quota-*",
+                    "batch-*",
+                    "bursts-*",
+                    "constant-above-quota",
+                    "two-cpus-quota-*",
+                    "weights-three-levels",
+                ),
                 (*THROTTLING, "psi_cpu"),
             ),
         ),
@@ -139,7 +148,16 @@ CAUSES = (
         "thread: 1.7 to 1.9): a host of two cores has its file server and others, and what is "
         "not had is not told as steal. That pods of small weight get a fifth more than their share came with "
         "both.",
-        ((("qemu",), ("two-cpus-*",), ("*",)),),
+        ((("qemu",), ("two-cpus-*",), (*CPU, "psi_cpu", "completion_seconds")),),
+    ),
+    Cause(
+        "reclaim and refaults",
+        "model",
+        "The kernel counts as pressure of memory the time of direct reclaim (mm/vmscan.c, "
+        "try_to_free_mem_cgroup_pages) and of waiting for page cache that was given up and is read again "
+        "(mm/filemap.c, folio_wait_bit_common), the programs' own files among it. Here reclaim and reading "
+        "take no time: memory.pressure is computed of memory.high and of swapping out only.",
+        ((("qemu", "built"), ("cache-*", "growth-*", "global-oom-*", "eviction-*"), ("psi_memory",)),),
     ),
     Cause(
         "pressure in ticks",

@@ -190,7 +190,7 @@ class TestDisk:
             return int(lines["file"])
 
         wait_until(lambda: file_bytes() >= 12 << 20, "the file is in the cache")
-        wait_until(lambda: int(fs.read("a", "memory.current")) >= 15.5 * 2**20, "16 MiB are charged")
+        wait_until(lambda: int(fs.read("a", "memory.current")) >= 15.6 * 2**20, "16 MiB are charged")
         assert int(fs.read("a", "memory.current")) == pytest.approx(16 << 20, rel=0.03)
 
     def test_direct_writes_are_limited_by_io_max(
