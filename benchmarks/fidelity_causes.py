@@ -77,7 +77,14 @@ CAUSES = (
         "With some hundred requests p99 is that of a handful, and differs between repeats by as much. Shown "
         "by tracing each request: the load, told in ticks that it used two too many, halved its "
         "next ones; that is mended, and under a quota of 30 ms p99 is no closer: why is not known.",
-        ((EVERY, ("requests-*",), ("latency_*", *CPU, *THROTTLING)),),
+        (
+            (EVERY, ("requests-*",), ("latency_*", *CPU, *THROTTLING)),
+            (
+                EVERY,
+                ("constant-below-quota",),
+                ("psi_cpu",),
+            ),  # a fluid waits for nobody on a CPU that is not full
+        ),
     ),
     Cause(
         "end of processes",
@@ -149,6 +156,21 @@ CAUSES = (
         "not had is not told as steal. That pods of small weight get a fifth more than their share came with "
         "both.",
         ((("qemu",), ("two-cpus-*",), (*CPU, "psi_cpu", "completion_seconds")),),
+    ),
+    Cause(
+        "memory used up",
+        "model",
+        "Where the machine has nothing left, the kernel gives up the page cache of the running programs, "
+        "the measuring one among them, and reads it back again and again: in eviction-at-25mi on QEMU 78 % "
+        "of the CPU went to that (measuring_cpus), growth and the agent's looks came late. Here reclaim "
+        "takes no time.",
+        (
+            (
+                EVERY,
+                ("eviction-at-100mi", "eviction-at-25mi", "global-oom-*"),
+                ("memory_*", "oom_*", "evict*", "loss_order"),
+            ),
+        ),
     ),
     Cause(
         "reclaim and refaults",
