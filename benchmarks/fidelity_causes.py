@@ -90,8 +90,8 @@ CAUSES = (
         "end of processes",
         "lab",
         "Each thread of a load is a process, and its end costs some 10 ms of CPU time under User Mode Linux, "
-        "which the kernel bills to the job; in emulation more. Up to now threads that were done early ended "
-        "beside those that still worked, so that the job was done later, too (QEMU is not measured again).",
+        "which the kernel bills to the job; in emulation more. Before, threads that were done early ended "
+        "beside those that still worked, so that the job was done later, too.",
         ((EVERY, ("batch-*", "two-cpus-batch-*"), (*CPU, "completion_seconds", *THROTTLING)),),
     ),
     Cause(

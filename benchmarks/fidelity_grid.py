@@ -149,15 +149,13 @@ def _in_guest(kernel: str, found: Mapping[str, Scenario], repeat: int, minutes: 
 
 
 def quick(kernel: str) -> int:
-    """Measure a few short scenarios once; those with a line outside its tolerance again, twice three times.
-
-    What other work on the machine did to one measurement does not last; a wrong prediction does.
+    """Measure a few short scenarios once; those with a line outside its tolerance again, three times.
 
     Returns:
-        1 if a line is outside each time, or something was not measured.
+        1 if a line is outside then too, or something was not measured.
     """
     wrong: list[str] = list(QUICK)
-    for repeat in (1, 3, 3):
+    for repeat in (1, 3):
         found = {name: load(str(SCENARIOS / f"{name}.yaml")) for name in wrong}
         with tempfile.TemporaryDirectory(prefix="qos-fidelity-") as folder:
             _in_guest(kernel, found, repeat, 10.0, Path(folder))
