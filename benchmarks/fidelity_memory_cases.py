@@ -201,7 +201,7 @@ def eviction_cases() -> Iterator[Case]:
 def protection_cases() -> Iterator[Case]:
     """memory.min and memory.low under a sibling's growth."""
     node = {"kubeReserved": {"memory": "500Mi"}, "evictionHard": {}}
-    reader = {"memory": {"cache": {"file": "150Mi", "readPerSecond": "300Mi"}}}
+    reader = {"memory": {"cache": {"file": "150Mi", "readPerSecond": "100Mi"}}}
     grower = anon(start="50Mi", growPerSecond="80Mi", limit="420Mi")
     pods = [one("reader", reader, "100m", request="160Mi"), one("grower", grower, "100m", request="64Mi")]
     for file, value in (("memory_min", "120Mi"), ("memory_low", "120Mi"), ("", "")):

@@ -181,6 +181,8 @@ HOLDER: Final = np.dtype(
         ("read_rate", np.float64),
         ("file_start", np.float64),
         ("file_read", np.float64),  # bytes read in all
+        ("file_left", np.float64),  # of the file in page cache when it was last looked at
+        ("file_missing", np.float64),  # part of the file that the reader finds missing on this round
         ("synced", np.float64),
         ("stalled_until", np.float64),
         ("swap", np.float64),

@@ -62,12 +62,21 @@ def release(groups: Any, holder: Any, surplus: float) -> None:
 
 @inner
 def missing_rate(holder: Any, group: Any, now: float) -> float:
-    """Bytes a second of page cache that reading brings in: all in the first round, later what was lost."""
-    if holder.read_rate <= 0.0 or now < holder.file_start or group.file >= holder.file_size - PAGE:
+    """Bytes a second of page cache that reading brings in: all in the first round, later what was lost.
+
+    A reader meets the part that reclaim took all along its next round: after one round it has all again.
+    """
+    if group.file >= holder.file_size - PAGE:
+        holder.file_left, holder.file_missing = holder.file_size, 0.0
+        return 0.0
+    if holder.read_rate <= 0.0 or now < holder.file_start:
         return 0.0
     if holder.file_read < holder.file_size - PAGE:
         return float(holder.read_rate)
-    return float(holder.read_rate * (1.0 - group.file / holder.file_size))
+    if group.file < holder.file_left - PAGE or holder.file_missing <= 0.0:
+        holder.file_missing = 1.0 - group.file / holder.file_size
+    holder.file_left = group.file
+    return float(holder.read_rate * holder.file_missing)
 
 
 @inner
