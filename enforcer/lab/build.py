@@ -42,7 +42,7 @@ def built_kernel() -> GuestKernel:
     Raises:
         LabError: it was not built yet.
     """
-    image = _image()
+    image = built_image()
     if not image.exists():
         raise LabError("the kernel of this lane is not built yet: make lab-kernel (5 to 8 minutes, once)")
     return GuestKernel(image, None)
@@ -50,7 +50,7 @@ def built_kernel() -> GuestKernel:
 
 def is_built() -> bool:
     """Whether :func:`built_kernel` has one."""
-    return _image().exists()
+    return built_image().exists()
 
 
 def build() -> Path:
@@ -60,7 +60,7 @@ def build() -> Path:
         LabError: tools are missing and this is not root, or the source cannot be fetched or built.
     """
     with cache_lock("built") as cache:
-        image = _image()
+        image = built_image()
         if not image.exists():
             _get_tools()
             with tempfile.TemporaryDirectory(prefix="build-", dir=cache) as folder:
@@ -72,7 +72,8 @@ def build() -> Path:
         return image
 
 
-def _image() -> Path:
+def built_image() -> Path:
+    """Where the kernel of today's config is, or would be."""
     config = hashlib.sha256(CONFIG.read_bytes() + str(TICKS_PER_SECOND).encode()).hexdigest()[:12]
     return cache_folder() / f"{SOURCE_PACKAGE}-{config}" / "linux"
 

@@ -13,7 +13,7 @@ from qos.experiment.rig import disk_mib
 from qos.policy.registry import plan_node
 from qos.scenario.scenario import Scenario
 
-LANES_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1,), "qemu": (1, 2, 4)}
+LANES_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1, 2, 4), "qemu": (1, 2, 4)}
 """How many CPUs a guest of each lane can have."""
 
 _CONTROLLERS: Final = frozenset({"cpu", "cpuset", "io", "memory", "pids"})
@@ -21,7 +21,7 @@ _LACKS: Final[Mapping[str, set[str]]] = {"uml": {"cpuset", "io.weight"}, "built"
 _MODULES: Final = ("ext4", "veth", "sch_tbf", "sch_htb")
 MEMORY_MIB: Final[Mapping[str, tuple[int, int]]] = {
     "uml": (256, 4096),
-    "built": (256, 4096),
+    "built": (256, 8192),
     "qemu": (256, 8192),
 }
 
@@ -50,7 +50,7 @@ def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:
 def choose_lane(scenario: Scenario, policy: str) -> str:
     """The first lane, the quickest first, whose guest can be the scenario's node and has what its plan needs.
 
-    Two CPUs, cpuset and io.weight are QEMU's (or the built kernel's, where it was built).
+    Two CPUs, cpuset and io.weight are the built kernel's where it was built, else QEMU's.
 
     Raises:
         InputError: an unknown policy.
@@ -66,6 +66,27 @@ def choose_lane(scenario: Scenario, policy: str) -> str:
         if cpus in counts and low <= memory >> 20 <= high and not wanted & _LACKS[lane]:
             return lane
     return next(iter(LANES_CPUS))  # guest_size says what is wrong
+
+
+def warnings_of(scenario: Scenario, lane: str) -> list[str]:
+    """What a measurement in that guest will suffer from on this machine, a sentence each.
+
+    A guest's CPUs are threads of this machine: more of them than it has take turns, which the guest does
+    not see, so that work takes longer than its CPU time says. Emulated ones are slow (docs/lab.md).
+    """
+    from enforcer.lab.build import is_built
+    from enforcer.place import cpu_count
+
+    cpus, here = int(node_size(scenario)[0]), cpu_count()
+    told = []
+    if cpus > here:
+        told.append(
+            f"the node has {cpus} CPUs and this machine {here}: the guest's CPUs take turns, "
+            "so its pods get less done than is predicted"
+        )
+    if lane == "qemu" and not is_built():
+        told.append("emulated CPUs are slow; `make lab-kernel` (7 minutes, once) builds a kernel that is not")
+    return told
 
 
 def missing_features(scenario: Scenario, policy: str) -> list[str]:

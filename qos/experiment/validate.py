@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qos.errors import HostError, InputError
-from qos.experiment.laboratory import check_features, choose_lane, guest_size, guest_words
+from qos.experiment.laboratory import check_features, choose_lane, guest_size, guest_words, warnings_of
 from qos.experiment.measure import check_this_machine, measure
 from qos.experiment.predict import predictions
 from qos.experiment.simulate import load
@@ -138,6 +138,8 @@ def validate(
         check_features(scenario, name)
     else:
         guest_size(scenario, kernel)
+    for words in () if kernel == HOST else warnings_of(scenario, kernel):
+        say(f"warning: {words}")
     say(f"measuring {repeat} × {scenario.duration_seconds:g} s on {kernel}")
     if kernel == HOST:
         measured = tuple(measure(scenario, policy=name, seed=used_seed, repeat=repeat))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from enforcer.lab.build import built_image
+from enforcer.place import cpu_count
 from qos.errors import InputError
-from qos.experiment.laboratory import choose_lane, guest_size
+from qos.experiment.laboratory import choose_lane, guest_size, warnings_of
 from qos.experiment.measure import check_size, node_size
 from qos.experiment.predict import with_shapes
 from qos.experiment.rig import disk_mib
@@ -35,10 +37,29 @@ def test_each_fidelity_scenario_fits_a_guest(path: Path) -> None:
     ("name", "lane"),
     [("fidelity/weights-1-to-3", "uml"), ("fidelity/two-cpus-cpuset-apart", "qemu"), ("contention", "qemu")],
 )
-def test_without_a_lane_the_quickest_that_fits_is_taken(name: str, lane: str) -> None:
-    """One CPU is User Mode Linux's; several, or cpuset, are QEMU's."""
+def test_without_a_lane_the_quickest_that_fits_is_taken(
+    name: str, lane: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One CPU is User Mode Linux's; several, or cpuset, are the built kernel's, else QEMU's."""
+    monkeypatch.setenv("QOS_LAB_CACHE", str(tmp_path))
     scenario = load(str(ROOT / "scenarios" / f"{name}.yaml"))
     assert choose_lane(scenario, scenario.policies[0]) == lane
+    built = built_image()
+    built.parent.mkdir()
+    built.touch()
+    assert choose_lane(scenario, scenario.policies[0]) == ("uml" if lane == "uml" else "built")
+
+
+def test_a_guest_that_cannot_tell_the_truth_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CPUs that take turns on this machine's, and emulated ones where nothing better was built."""
+    monkeypatch.setenv("QOS_LAB_CACHE", str(tmp_path))
+    four = load(str(ROOT / "scenarios" / "contention.yaml"))
+    turns = [words for words in warnings_of(four, "qemu") if "take turns" in words]
+    assert len(turns) == (cpu_count() < 4)
+    assert any("make lab-kernel" in words for words in warnings_of(four, "qemu"))
+    assert warnings_of(load(str(ONE_CPU)), "uml") == []
 
 
 def test_a_disk_has_room_for_the_files_that_loads_read() -> None:
