@@ -34,7 +34,7 @@ from fidelity_memory_cases import eviction_cases, limit_cases, oom_cases, protec
 from fidelity_parts import MADE_BY, Case
 from fidelity_table import KERNELS, judge, line_text, show, unexplained, write_tables
 
-from enforcer.lab.launcher import run_in_guest, unwind_on_sigterm
+from enforcer.lab.launcher import run_in_guest, unwind_on_signals
 from qos.errors import HostError, QosError
 from qos.experiment.laboratory import LANES_CPUS, guest_words, missing_features
 from qos.experiment.measure import measure, node_size
@@ -227,7 +227,7 @@ def main() -> int:
     options.add_argument("--again", action="store_true", help="also what has a result")
     options.add_argument("scenario", nargs="*", help="only these")
     told = options.parse_intermixed_args()
-    unwind_on_sigterm()
+    unwind_on_signals()
     names = told.scenario or chosen(told.only)
     if told.what == "make":
         make()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from enforcer.lab.errors import LabError
-from enforcer.lab.launcher import LANES, NOT_STARTED, TIMED_OUT, run_in_guest, unwind_on_sigterm
+from enforcer.lab.launcher import LANES, NOT_STARTED, TIMED_OUT, run_in_guest, unwind_on_signals
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str]) -> int:
     """Run the command; its exit code, 124 when the time was up, 125 when it was never started."""
     options = parser().parse_args(words)
-    unwind_on_sigterm()
+    unwind_on_signals()
     try:
         result = run_in_guest(
             options.command,

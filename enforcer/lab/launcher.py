@@ -104,14 +104,16 @@ def run_in_guest(
         return _result(machine, folder, in_time)
 
 
-def unwind_on_sigterm() -> None:
-    """Let SIGTERM end this program as Ctrl-C does, so that its guest is ended too; for programs only."""
+def unwind_on_signals() -> None:
+    """SIGTERM and SIGHUP end this program as Ctrl-C does, so that its guest is ended too; for programs."""
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
         raise SystemExit(128 + number)
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
+            signal.signal(number, end)
 
 
 def _result(machine: Machine, folder: Path, in_time: bool) -> GuestResult:

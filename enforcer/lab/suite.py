@@ -26,7 +26,7 @@ from enforcer.lab.launcher import (
     TIMED_OUT,
     GuestResult,
     run_in_guest,
-    unwind_on_sigterm,
+    unwind_on_signals,
 )
 from enforcer.place import open_tree, writable_root
 from qos.errors import HostError
@@ -161,7 +161,7 @@ def run_on_host(pytest_words: Sequence[str], repository: Path) -> int:
 def main(words: Sequence[str]) -> int:
     """Run every suite named; one exit code for all."""
     options = _parser().parse_args(words)
-    unwind_on_sigterm()
+    unwind_on_signals()
     repository = Path.cwd()
     if not (repository / TESTS).is_dir():
         print(f"lab: no {TESTS} here; run from the root of the checkout", file=sys.stderr)

@@ -70,8 +70,9 @@ def lab(
 
     Example: qos lab -- qos apply -f pod.yaml
     """
-    from enforcer.lab.launcher import NOT_STARTED, TIMED_OUT, run_in_guest
+    from enforcer.lab.launcher import NOT_STARTED, TIMED_OUT, run_in_guest, unwind_on_signals
 
+    unwind_on_signals()
     result = run_in_guest(
         command,
         lane=lane.value,

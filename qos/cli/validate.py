@@ -42,6 +42,10 @@ def validate(
     tolerance: Annotated[
         list[str] | None, typer.Option(help="METRIC=FRACTION instead of the default; repeat for several.")
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds until a guest is ended; else boot and runs, generously.", min=1.0),
+    ] = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("reports/out"),
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = False,
@@ -57,12 +61,15 @@ def validate(
 
     Example: qos validate scenarios/fidelity/weights-1-to-3.yaml --report
     """
+    from enforcer.lab.launcher import unwind_on_signals
     from qos.experiment import validate as run
+    from qos.experiment.validate_guest import measure_here
 
     if measure_only:
-        for line in run.measure_here(scenario, policy=policy, seed=seed, repeat=repeat):
-            print(line)
+        for line in measure_here(scenario, policy=policy, seed=seed, repeat=repeat):
+            print(line, flush=True)
         return
+    unwind_on_signals()
     found = run.validate(
         scenario,
         kernel=None if kernel is None else kernel.value,
@@ -70,6 +77,7 @@ def validate(
         policy=policy,
         seed=seed,
         tolerances=run.parse_tolerances(tolerance or ()),
+        timeout_seconds=timeout,
         talk=lambda words: print(words, file=sys.stderr),
     )
     _tell(found, output, record)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from qos.errors import HostError
+from qos.errors import HostError, InputError
 from qos.experiment.admission import as_stored
 from qos.experiment.measure import check_size, node_size
 from qos.experiment.policies import policy_named
@@ -13,7 +13,11 @@ from qos.experiment.rig import disk_mib
 from qos.policy.registry import plan_node
 from qos.scenario.scenario import Scenario
 
-LANES_CPUS: Final[Mapping[str, tuple[int, ...]]] = {"uml": (1,), "built": (1, 2, 4), "qemu": (1, 2, 4)}
+LANES_CPUS: Final[Mapping[str, tuple[int, ...]]] = {
+    "uml": (1,),
+    "built": (1, 2, 3, 4),
+    "qemu": (1, 2, 3, 4),
+}
 """How many CPUs a guest of each lane can have."""
 
 _CONTROLLERS: Final = frozenset({"cpu", "cpuset", "io", "memory", "pids"})
@@ -37,10 +41,8 @@ def guest_size(scenario: Scenario, lane: str) -> tuple[int, int]:
     low, high = MEMORY_MIB[lane]
     able = LANES_CPUS[lane]
     fitting = cpus if cpus in able else able[0]
-    sizes = f"cpu {' or '.join(map(str, able))}, memory {low}Mi to {high}Mi"
-    others = [
-        name for name, counts in LANES_CPUS.items() if cpus in counts and mebibytes <= MEMORY_MIB[name][1]
-    ]
+    sizes = _sizes(lane)
+    others = [name for name in _there() if _is_large_enough(name, cpus, mebibytes)]
     if cpus not in able and others:
         sizes += f"; a guest of that size: --kernel {others[0]}"
     check_size(scenario, int(fitting), min(max(mebibytes, low), high) << 20, f"a guest of lane {lane}", sizes)
@@ -53,19 +55,61 @@ def choose_lane(scenario: Scenario, policy: str) -> str:
     Two CPUs, cpuset and io.weight are the built kernel's where it was built, else QEMU's.
 
     Raises:
-        InputError: an unknown policy.
+        InputError: an unknown policy, or a node that no guest can be.
     """
-    from enforcer.lab.build import is_built
-
     wanted = _needs(scenario, policy)
     cpus, memory = node_size(scenario)
-    for lane, counts in LANES_CPUS.items():
-        low, high = MEMORY_MIB[lane]
-        if lane == "built" and not is_built():
-            continue
-        if cpus in counts and low <= memory >> 20 <= high and not wanted & _LACKS[lane]:
+    for lane in _there():
+        if _is_large_enough(lane, cpus, memory >> 20) and not wanted & _LACKS[lane]:
             return lane
-    return next(iter(LANES_CPUS))  # guest_size says what is wrong
+    # several nodes and loads beside pods are told before a size
+    check_size(scenario, int(cpus), memory, "any guest")
+    raise InputError(
+        "no guest of the kernel lab can be the scenario's node",
+        source=scenario.source,
+        field="spec.nodes.status.capacity",
+        value=f"cpu {cpus:g}, memory {memory >> 20}Mi",
+        expected=" or ".join(f"{_sizes(lane)} ({lane})" for lane in _there()),
+    )
+
+
+def check_lane(scenario: Scenario, policy: str, lane: str) -> None:
+    """Refuse a lane whose kernel lacks what the plan needs, before it is booted.
+
+    Raises:
+        InputError: an unknown policy.
+        HostError: it lacks something; says which, and a lane that has it.
+    """
+    lacks = _needs(scenario, policy) & _LACKS[lane]
+    if lacks:
+        raise HostError(_lacks_words(scenario, policy, sorted(lacks), f"the kernel of {lane}"))
+
+
+def _there() -> list[str]:
+    """The lanes that this machine has, the quickest first."""
+    from enforcer.lab.build import is_built
+
+    return [lane for lane in LANES_CPUS if lane != "built" or is_built()]
+
+
+def _is_large_enough(lane: str, cpus: float, mebibytes: int) -> bool:
+    low, high = MEMORY_MIB[lane]
+    return cpus in LANES_CPUS[lane] and low <= mebibytes <= high
+
+
+def _sizes(lane: str) -> str:
+    able = [str(count) for count in LANES_CPUS[lane]]
+    counts = " or ".join(filter(None, (", ".join(able[:-1]), able[-1])))
+    low, high = MEMORY_MIB[lane]
+    return f"cpu {counts}, memory {low}Mi to {high}Mi"
+
+
+def _lacks_words(scenario: Scenario, policy: str, lacks: Sequence[str], kernel: str) -> str:
+    lane = next(lane for lane in _there() if not _LACKS[lane] & set(lacks))
+    return (
+        f"{scenario.source}: the plan of {policy} needs {', '.join(lacks)}, which {kernel} has not; "
+        f"try --kernel {lane}"
+    )
 
 
 def warnings_of(scenario: Scenario, lane: str) -> list[str]:
@@ -114,11 +158,7 @@ def check_features(scenario: Scenario, policy: str) -> None:
     """
     lacks = missing_features(scenario, policy)
     if lacks:
-        lane = next(lane for lane, without in _LACKS.items() if not without & set(lacks))
-        raise HostError(
-            f"{scenario.source}: the plan of {policy} needs {', '.join(lacks)}, which this kernel has not; "
-            f"try --kernel {lane}"
-        )
+        raise HostError(_lacks_words(scenario, policy, lacks, "this kernel"))
 
 
 def _needs(scenario: Scenario, policy: str) -> set[str]:

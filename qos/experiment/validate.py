@@ -5,35 +5,27 @@ The measurement runs in a guest of the kernel lab, all repeats in one boot, or o
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from qos.errors import HostError, InputError
-from qos.experiment.laboratory import check_features, choose_lane, guest_size, guest_words, warnings_of
+from qos.errors import InputError
+from qos.experiment.laboratory import check_features, check_lane, choose_lane, guest_size, warnings_of
 from qos.experiment.measure import check_this_machine, measure
 from qos.experiment.predict import predictions
 from qos.experiment.simulate import load
 from qos.experiment.tell import tell, write_page
+from qos.experiment.validate_guest import Task, measure_in_guest
 from qos.model.sample import Recording
 from qos.record.fidelity import RULES, Line, compare
 from qos.record.measured import Measured
-from qos.record.plain import from_plain, to_plain
 from qos.record.words import bytes_text, digits, duration_text
-from qos.scenario.scenario import Scenario
 
 HOST: Final = "host"
 _FRACTIONS: Final = frozenset({"cpu_usage", "cpu_share", "throttled_ratio"})
 _LATENCIES: Final = frozenset({"latency_p50", "latency_p99"})
-_MARK: Final = "recording "
-_QOS: Final = "from qos.cli.app import main; main()"
 HEADERS: Final = ("METRIC", "WHOSE", "PREDICTED", "MEASURED", "NOISE", "ERROR", "VERDICT")
-_BOOT_SECONDS: Final = {"uml": 60.0, "built": 60.0, "qemu": 240.0}
-_SLOWER: Final = {"uml": 4.0, "built": 4.0, "qemu": 20.0}
-"""Preparing a run in a guest takes up to so many times its length, plus the boot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +103,7 @@ def validate(
     policy: str | None = None,
     seed: int | None = None,
     tolerances: Mapping[str, float] | None = None,
+    timeout_seconds: float | None = None,
     talk: Callable[[str], None] | None = None,
 ) -> Validation:
     """Predict a scenario, measure it, and compare.
@@ -122,6 +115,7 @@ def validate(
         policy: instead of the scenario's first.
         seed: instead of the scenario's own.
         tolerances: instead of those of :data:`qos.record.fidelity.RULES`.
+        timeout_seconds: after which a guest is ended; None: generously what boot and runs may take.
         talk: told what is going on.
 
     Raises:
@@ -136,15 +130,16 @@ def validate(
     if kernel == HOST:
         check_this_machine(scenario)
         check_features(scenario, name)
-    else:
-        guest_size(scenario, kernel)
-    for words in () if kernel == HOST else warnings_of(scenario, kernel):
-        say(f"warning: {words}")
-    say(f"measuring {repeat} × {scenario.duration_seconds:g} s on {kernel}")
-    if kernel == HOST:
+        say(f"measuring {repeat} × {scenario.duration_seconds:g} s on this machine")
         measured = tuple(measure(scenario, policy=name, seed=used_seed, repeat=repeat))
     else:
-        measured = _in_guest(path, scenario, kernel, name, used_seed, repeat)
+        guest_size(scenario, kernel)
+        check_lane(scenario, name, kernel)
+        for words in warnings_of(scenario, kernel):
+            say(f"warning: {words}")
+        say(f"measuring {repeat} × {scenario.duration_seconds:g} s on {kernel}")
+        task = Task(path, scenario, kernel, name, used_seed, repeat, timeout_seconds)
+        measured = measure_in_guest(task, say)
     kept = Measured.of(measured)
     release = str(kept.meta["release"])
     say(f"predicting {scenario.name} under {name} on Linux {release}")
@@ -152,48 +147,6 @@ def validate(
     lines = compare(predicted, kept, tolerances)
     emulator = str(kept.meta.get("emulator", ""))
     return Validation(scenario.name, name, kernel, release, emulator, predicted[0], measured, kept, lines)
-
-
-def measure_here(path: str, *, policy: str | None, seed: int | None, repeat: int) -> Iterator[str]:
-    """What runs inside the guest: the repeats, each as one line of text.
-
-    Raises:
-        InputError: as :func:`validate`.
-        HostError: this machine cannot do it.
-    """
-    scenario = load(path)
-    name = policy or scenario.policies[0]
-    used_seed = scenario.seed if seed is None else seed
-    check_features(scenario, name)
-    for recording in measure(scenario, policy=name, seed=used_seed, repeat=repeat):
-        yield _MARK + json.dumps(to_plain(recording))
-
-
-def _in_guest(
-    path: str, scenario: Scenario, lane: str, policy: str, seed: int, repeat: int
-) -> tuple[Recording, ...]:
-    from enforcer.lab.launcher import NOT_STARTED, TIMED_OUT, run_in_guest
-
-    cpus, memory_mib = guest_size(scenario, lane)
-    words = [sys.executable, "-c", _QOS, "validate", str(Path(path).resolve()), "--measure-only"]
-    words += ["--policy", policy, "--seed", str(seed), "--repeat", str(repeat)]
-    result = run_in_guest(
-        words,
-        lane=lane,
-        timeout_seconds=_BOOT_SECONDS[lane] + repeat * scenario.duration_seconds * _SLOWER[lane],
-        cpus=cpus,
-        memory_mib=memory_mib,
-        **guest_words(scenario),
-    )
-    told = result.output.splitlines()
-    if result.exit_code != 0:
-        why = {TIMED_OUT: "the time was up", NOT_STARTED: "the guest did not start"}
-        said = [line for line in told if line.strip() and not line.startswith(_MARK)]
-        last = (said or result.console.splitlines() or ["it said nothing"])[-1]
-        reason = why.get(result.exit_code, f"exit code {result.exit_code}")
-        raise HostError(f"{path}: the measurement on {lane} failed: {reason}: {last}")
-    lines = (line.partition(_MARK)[2] for line in told if line.startswith(_MARK))
-    return tuple(from_plain(json.loads(line)) for line in lines)
 
 
 def line_cells(line: Line) -> tuple[str, ...]:

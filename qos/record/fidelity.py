@@ -18,6 +18,7 @@ from qos.record.measured import Measured, subjects
 from qos.record.run_figures import Key, figures
 
 Verdict = Literal["in noise", "lab effect", "close", "OUTSIDE"]
+_ROUNDING: Final = 1e-12
 _CHARGE_BATCH_BYTES: Final = 64 * 4096
 """Memory is charged to a cgroup in batches of 64 pages a CPU (mm/memcontrol.c, MEMCG_CHARGE_BATCH)."""
 
@@ -185,17 +186,17 @@ def _line(
     if predicted is None or measured is None:
         verdict = "in noise" if predicted is None and measured is None else "OUTSIDE"
     else:
-        verdict = _verdict(abs(predicted - measured), noise, steps[rule.per], within=abs(error) <= limit)
+        within = abs(error) <= limit + _ROUNDING  # 0.98 - 0.95 is more than 0.03, as floats go
+        verdict = _verdict(abs(predicted - measured), noise, steps[rule.per], within=within)
     return Line(key[0], key[1], names.get(key[1], key[1]), predicted, measured, noise, error, limit, verdict)
 
 
 def _verdict(distance: float, noise: float, step: float, *, within: bool) -> Verdict:
-    rounding = 1e-12
-    if distance <= noise + rounding:
+    if distance <= noise + _ROUNDING:
         return "in noise"
     if within:
         return "close"
-    return "lab effect" if distance <= step + rounding else "OUTSIDE"
+    return "lab effect" if distance <= step + _ROUNDING else "OUTSIDE"
 
 
 def _error(rule: Rule, predicted: float | None, measured: float | None, seconds: float) -> float:

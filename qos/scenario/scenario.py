@@ -272,7 +272,7 @@ def _check_expectations(document: Document, spec: ScenarioSpec) -> None:
         ):
             if value is not None and value not in known:
                 path = ("spec", "expect", index, field_name)
-                expected = "one of " + ", ".join(known)
+                expected = "one of " + ", ".join(known) if known else "one that it has; it has none"
                 raise error_at(document, path, "is not in this scenario", expected, value=value)
 
 

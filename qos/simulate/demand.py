@@ -82,16 +82,16 @@ def demand_of(
         seeds: seed of this leaf; arrivals and costs draw from streams of their own.
         fluid_period: work submitted every this many seconds or more often is a steady rate.
         key: of this leaf's draws (``step_draw.key_of``).
-        tick_seconds: of a clock that CPU time is booked by, where work that stands for a steady rate comes in
-            pieces of a tick (see :func:`in_ticks`); 0: in pieces by its period.
+        tick_seconds: of a clock that CPU time is booked by, where work comes in whole ticks (see
+            :func:`in_ticks` and :func:`in_whole_ticks`); 0: as the shape has it.
     """
     if isinstance(shape, Spin):
         ends = [] if shape.stop is None else [shape.stop]
         times = np.array([shape.start, *ends])
         return Demand(SPIN, shape.threads, iter([(times, np.array([shape.threads, *(0.0 for _ in ends)]))]))
     if isinstance(shape, OnOff):
-        piece = shape.burst * shape.threads
-        return Demand(WORK, shape.threads, _every(shape.every, shape.offset, piece))
+        bursts = _every(shape.every, shape.offset, shape.burst * shape.threads)
+        return Demand(WORK, shape.threads, _booked(bursts, shape.every, tick_seconds, shape.threads))
     if isinstance(shape, Batch):
         job = iter([(np.array([shape.start]), np.array([shape.cpu_time]))])
         return Demand(BATCH, shape.threads, job)
@@ -103,12 +103,12 @@ def demand_of(
         most = shape.threads or max(1, math.ceil(number(shape.high) - 1e-9))
         if steady:
             return Demand(RATE, most, feed)
-        return Demand(WORK, most, _booked(_split(feed, shape), shape.period, tick_seconds))
+        return Demand(WORK, most, _booked(_split(feed, shape), shape.period, tick_seconds, most))
     polygon = rate_polygon(shape)
     threads = shape.threads or max(1, math.ceil(float(polygon.values.max()) - 1e-9))
     if shape.period <= fluid_period:
         return Demand(RATE, threads, polygon.steps(shape.period, _RAMP_LEVELS))
-    return Demand(WORK, threads, _booked(_pieces(polygon, shape.period), shape.period, tick_seconds))
+    return Demand(WORK, threads, _booked(_pieces(polygon, shape.period), shape.period, tick_seconds, threads))
 
 
 def rate_polygon(shape: Constant | Curve | Periodic | Trace) -> Polygon:
@@ -168,8 +168,24 @@ def is_steady(shape: CpuShape) -> bool:
     return getattr(shape, "period", math.inf) <= STEADY_SECONDS
 
 
-def _booked(feed: Feed, period: float, tick: float) -> Feed:
-    return in_ticks(feed, tick) if tick > 0.0 and period <= STEADY_SECONDS else feed
+def _booked(feed: Feed, period: float, tick: float, threads: int) -> Feed:
+    if tick <= 0.0:
+        return feed
+    return in_ticks(feed, tick) if period <= STEADY_SECONDS else in_whole_ticks(feed, tick, threads)
+
+
+def in_whole_ticks(feed: Feed, tick: float, threads: int) -> Feed:
+    """The same pieces of work, each thread's part as many ticks as bring its sum closest to what is due.
+
+    A thread whose clock moves by ticks (User Mode Linux) ends its work at one. Of bursts of 45 ms on ticks of
+    10 ms it takes 40, 50, 40, … ms, and on two threads the burst of both is 80 or 100 ms, not 90.
+    """
+    due = 0.0
+    for times, costs in feed:
+        ends = due + np.cumsum(costs) / threads
+        due = float(ends[-1])
+        ticks = np.ceil(np.append(ends[0] - costs[0] / threads, ends) / tick - 0.5 - 1e-6)
+        yield times, np.diff(ticks) * tick * threads
 
 
 def in_ticks(feed: Feed, tick: float) -> Feed:

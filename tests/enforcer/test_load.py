@@ -18,7 +18,7 @@ from enforcer.load_pieces import CpuDemand, cut
 from enforcer.load_shapes import anon_spec
 from qos.experiment.load import cpu_demand
 from qos.model.cgroup import CgroupName
-from qos.model.workload import Anon, Batch, Constant, Requests, Spin, Workload
+from qos.model.workload import Anon, Batch, Constant, OnOff, Requests, Spin, Workload
 from qos.simulate.demand import demand_of, in_ticks
 
 costs = st.lists(st.floats(0.0, 5.0), min_size=1, max_size=20).map(np.array)
@@ -90,9 +90,23 @@ class TestTicks:
             (Constant(cpu="200m"), 0.0, 0.002),
             (Constant(cpu="200m"), 0.01, 0.01),
             (Constant(cpu="200m", period=0.1), 0.01, 0.02),
+            (OnOff(burst=0.045, every=0.2, threads=2), 0.0, 0.09),
         ):
             feed = demand_of(shape, seeds, fluid_period=0.0, tick_seconds=tick).feed
             assert next(feed)[1][0] == pytest.approx(first)
+
+    def test_bursts_are_whole_ticks_of_each_thread(self) -> None:
+        """Of 45 ms on ticks of 10 ms a thread takes 40, then 50; two threads 80 and 100, not 90."""
+        for threads in (1, 2, 3):
+            shape = OnOff(burst=0.045, every=0.2, threads=threads)
+            seeds = np.random.SeedSequence(1)
+            feed = demand_of(shape, seeds, fluid_period=0.0, tick_seconds=0.01).feed
+            for _ in range(2):  # goes on over the feed's chunks
+                times, costs = next(feed)
+                ticks = costs / threads / 0.01
+                assert np.abs(ticks - np.round(ticks)).max() < 1e-6
+                assert np.round(ticks[:4]).tolist() == [4, 5, 4, 5]
+                assert np.allclose(np.diff(times), 0.2)
 
 
 class TestBurning:

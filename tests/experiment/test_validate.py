@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from enforcer.lab.build import built_image
+from enforcer.lab.launcher import NOT_STARTED, TIMED_OUT, GuestResult
 from enforcer.place import cpu_count
-from qos.errors import InputError
-from qos.experiment.laboratory import choose_lane, guest_size, warnings_of
+from qos.errors import HostError, InputError
+from qos.experiment.laboratory import check_lane, choose_lane, guest_size, warnings_of
 from qos.experiment.measure import check_size, node_size
 from qos.experiment.predict import with_shapes
 from qos.experiment.rig import disk_mib
 from qos.experiment.simulate import load, simulate
 from qos.experiment.validate import line_cells, parse_tolerances, validate
+from qos.experiment.validate_guest import Task, Told, failure
 from qos.model.cgroup import CgroupName
 from qos.record.fidelity import Line
 
@@ -77,6 +79,62 @@ def test_a_node_of_another_size_is_one_clear_error_before_anything_runs() -> Non
     assert "spec.nodes" in said
     assert "cpu 4, memory 8192Mi" in said
     assert "cpu 1, memory 256Mi to 4096Mi" in said
+
+
+@pytest.mark.parametrize("capacity", [{"cpu": "6", "memory": "1Gi"}, {"cpu": "1", "memory": "64Gi"}])
+def test_a_node_that_no_guest_can_be_is_told_with_all_that_there_are(
+    tmp_path: Path, capacity: dict[str, str]
+) -> None:
+    """Without --kernel the error is not about one lane that nobody named."""
+    words = ONE_CPU.read_text().replace("cpu: '1'", f"cpu: '{capacity['cpu']}'")
+    path = tmp_path / "node.yaml"
+    path.write_text(words.replace("memory: 1Gi", f"memory: {capacity['memory']}"))
+    with pytest.raises(InputError, match="no guest of the kernel lab can be the scenario's node") as caught:
+        validate(str(path))
+    assert "cpu 1, 2, 3 or 4, memory 256Mi to 8192Mi (qemu)" in str(caught.value)
+
+
+def test_a_lane_whose_kernel_lacks_something_is_refused_before_it_is_booted() -> None:
+    """io.weight is not in Debian's User Mode Linux; the error names a lane that has it."""
+    scenario = load(str(ROOT / "scenarios" / "fidelity" / "io-weight-1-to-4.yaml"))
+    with pytest.raises(HostError, match=r"io\.weight, which the kernel of uml has not; try --kernel \w+"):
+        check_lane(scenario, scenario.policies[0], "uml")
+    check_lane(scenario, scenario.policies[0], "qemu")
+
+
+class TestWhatAGuestSaid:
+    """The measuring in a guest tells each run that is done, and why it failed."""
+
+    @pytest.fixture(name="task")
+    def _task(self) -> Task:
+        scenario = load(str(ONE_CPU))
+        return Task(str(ONE_CPU), scenario, "uml", "kubelet", 0, 3)
+
+    def test_runs_are_told_as_they_come(self) -> None:
+        """Whole lines only, however the output is cut; half a recording at the end is none."""
+        said: list[str] = []
+        told = Told(3, said.append)
+        for part in (b"hello\nrec", b"ording {1}\nrecording {2}", b"\n", b"recording {"):
+            told.hear(part)
+        told.end()
+        assert told.runs == [b"{1}", b"{2}"]
+        assert told.words == ["hello"]
+        assert [words.partition(" is")[0] for words in said] == ["run 1 of 3", "run 2 of 3"]
+
+    def test_a_time_out_says_how_far_it_came_and_what_to_do(self, task: Task) -> None:
+        """Not the last word that happened to be printed."""
+        told = Told(3, print, runs=[b"{}"])
+        words = failure(task, GuestResult(TIMED_OUT, "", "Run /usr/bin/python"), told)
+        assert "1 of 3 runs of" in words
+        assert "try a larger --timeout, or a smaller --repeat" in words
+        assert "python" not in words
+
+    def test_the_guests_own_error_is_handed_on(self, task: Task) -> None:
+        """Its last line, once with `qos:`, not twice; and the console's where it said nothing."""
+        told = Told(3, print, words=["qos: no cgroup v2 here"])
+        assert failure(task, GuestResult(2, "", ""), told).endswith("failed: exit code 2: no cgroup v2 here")
+        panic = failure(task, GuestResult(NOT_STARTED, "", "a\nKernel panic"), Told(3, print))
+        assert panic.endswith("Kernel panic")
 
 
 @pytest.mark.parametrize(
