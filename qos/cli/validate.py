@@ -30,6 +30,14 @@ class OnKernel(StrEnum):
     HOST = "host"
 
 
+Seconds = Annotated[
+    float | None,
+    typer.Option(help="Seconds until a guest is ended; else boot and runs, generously.", min=1.0),
+]
+
+Folder = Annotated[Path | None, typer.Option(help="Folder for the recordings of all runs.", metavar="DIR")]
+
+
 def validate(
     scenario: Annotated[str, typer.Argument(help="Scenario file (kind: Scenario).", metavar="SCENARIO")],
     kernel: Annotated[
@@ -42,16 +50,11 @@ def validate(
     tolerance: Annotated[
         list[str] | None, typer.Option(help="METRIC=FRACTION instead of the default; repeat for several.")
     ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(help="Seconds until a guest is ended; else boot and runs, generously.", min=1.0),
-    ] = None,
+    timeout: Seconds = None,
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
     out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("reports/out"),
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the HTML report.")] = False,
-    record: Annotated[
-        Path | None, typer.Option(help="Folder for the recordings of all runs.", metavar="DIR")
-    ] = None,
+    record: Folder = None,
     measure_only: Annotated[bool, typer.Option("--measure-only", hidden=True)] = False,
 ) -> None:
     """Run a scenario in the simulator and on a real kernel, and print the error of every metric.
@@ -63,11 +66,9 @@ def validate(
     """
     from enforcer.lab.launcher import unwind_on_signals
     from qos.experiment import validate as run
-    from qos.experiment.validate_guest import measure_here
 
     if measure_only:
-        for line in measure_here(scenario, policy=policy, seed=seed, repeat=repeat):
-            print(line, flush=True)
+        _measure_only(scenario, policy, seed, repeat)
         return
     unwind_on_signals()
     found = run.validate(
@@ -78,14 +79,26 @@ def validate(
         seed=seed,
         tolerances=run.parse_tolerances(tolerance or ()),
         timeout_seconds=timeout,
-        talk=lambda words: print(words, file=sys.stderr),
+        talk=_say,
     )
     _tell(found, output, record)
     if report:
         path = out / f"{found.scenario}-{found.kernel}.html"
         run.write_validation_page(found, path)
-        print(f"report: {path}", file=sys.stderr)
+        _say(f"report: {path}")
     raise typer.Exit(1 if found.outside else 0)
+
+
+def _measure_only(scenario: str, policy: str | None, seed: int | None, repeat: int) -> None:
+    """What runs inside a guest."""
+    from qos.experiment.validate_guest import measure_here
+
+    for line in measure_here(scenario, policy=policy, seed=seed, repeat=repeat):
+        print(line, flush=True)
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _tell(found: Validation, output: Output, record: Path | None) -> None:
@@ -101,4 +114,4 @@ def _tell(found: Validation, output: Output, record: Path | None) -> None:
         print(text_table(HEADERS, found.rows()))
     if record is not None:
         write_runs(found, record)
-        print(f"recording: {record}", file=sys.stderr)
+        _say(f"recording: {record}")

@@ -127,26 +127,31 @@ def validate(
     used_seed = scenario.seed if seed is None else seed
     say = talk or (lambda _: None)
     kernel = kernel or choose_lane(scenario, name)
-    if kernel == HOST:
-        check_this_machine(scenario)
-        check_features(scenario, name)
-        say(f"measuring {repeat} × {scenario.duration_seconds:g} s on this machine")
-        measured = tuple(measure(scenario, policy=name, seed=used_seed, repeat=repeat))
-    else:
-        guest_size(scenario, kernel)
-        check_lane(scenario, name, kernel)
-        for words in warnings_of(scenario, kernel):
-            say(f"warning: {words}")
-        say(f"measuring {repeat} × {scenario.duration_seconds:g} s on {kernel}")
-        task = Task(path, scenario, kernel, name, used_seed, repeat, timeout_seconds)
-        measured = measure_in_guest(task, say)
-    kept = Measured.of(measured)
+    task = Task(path, scenario, kernel, name, used_seed, repeat, timeout_seconds)
+    kept = Measured.of(measured := _measured(task, say))
     release = str(kept.meta["release"])
     say(f"predicting {scenario.name} under {name} on Linux {release}")
     predicted = predictions(scenario, kept)
     lines = compare(predicted, kept, tolerances)
     emulator = str(kept.meta.get("emulator", ""))
     return Validation(scenario.name, name, kernel, release, emulator, predicted[0], measured, kept, lines)
+
+
+def _measured(task: Task, say: Callable[[str], None]) -> tuple[Recording, ...]:
+    """The runs, on this machine or in a guest; what it cannot be is refused before."""
+    scenario, policy = task.scenario, task.policy
+    many = f"measuring {task.repeat} × {scenario.duration_seconds:g} s on"
+    if task.lane == HOST:
+        check_this_machine(scenario)
+        check_features(scenario, policy)
+        say(f"{many} this machine")
+        return tuple(measure(scenario, policy=policy, seed=task.seed, repeat=task.repeat))
+    guest_size(scenario, task.lane)
+    check_lane(scenario, policy, task.lane)
+    for words in warnings_of(scenario, task.lane):
+        say(f"warning: {words}")
+    say(f"{many} {task.lane}")
+    return measure_in_guest(task, say)
 
 
 def line_cells(line: Line) -> tuple[str, ...]:
