@@ -1,7 +1,8 @@
 """`qos explain` on 1,000 pods beside parsing the same YAML with PyYAML's C loader, alternating in one run.
 
-python benchmarks/explain.py [ROUNDS] [PODS]; "large": 10,000 pods of YAML and a stream of 100,000 of JSON,
-once each, with the greatest memory of the process.
+python benchmarks/explain.py [ROUNDS] [PODS]; "large": 10,000 pods of YAML, a stream of 100,000 of JSON, and
+100,000 in a List as of `kubectl get pods -A -o json` on stdin, once each, with the time until the first byte
+and the greatest memory of the process. A word more ("large list") chooses one of yaml, stream, list.
 
 Both sides are whole processes; "net" takes away what each needs to start (python with yaml; qos --help).
 """
@@ -44,37 +45,63 @@ spec:
 PARSE = "import sys, yaml\nwith open(sys.argv[1], 'rb') as file: list(yaml.load_all(file, yaml.CSafeLoader))"
 
 
-def large() -> None:
-    """Print wall and CPU seconds and the greatest resident memory on large inputs."""
+FORMS = {"yaml": 10_000, "stream": 100_000, "list": 100_000}
+
+
+def write_input(path: Path, form: str, pods: int) -> None:
+    """Pods as separate YAML documents, as JSON documents one after another, or as one JSON List."""
+    document = yaml.safe_load(POD.format(index=0, cpu=100, memory=64))
+    with path.open("w", encoding="utf-8") as file:
+        if form == "list":
+            file.write('{\n    "apiVersion": "v1",\n    "items": [\n')
+        for index in range(pods):
+            document["metadata"]["name"] = f"web-{index}"
+            document["spec"]["containers"][0]["resources"]["requests"] = {
+                "cpu": f"{100 + index % 400}m",
+                "memory": f"{64 + index % 300}Mi",
+            }
+            if form == "yaml":
+                file.write(POD.format(index=index, cpu=100 + index % 400, memory=64 + index % 300) + "---\n")
+            elif form == "stream":
+                file.write(json.dumps(document) + "\n")
+            else:
+                text = json.dumps(document, indent=4).replace("\n", "\n        ")
+                file.write(f"        {text}{',' if index < pods - 1 else ''}\n")
+        if form == "list":
+            file.write('    ],\n    "kind": "List",\n    "metadata": {"resourceVersion": ""}\n}\n')
+
+
+def large(form: str) -> None:
+    """Print wall and CPU seconds, until the first byte and in all, and the greatest resident memory."""
     qos = str(Path(sys.executable).parent / "qos")
     with tempfile.TemporaryDirectory() as folder:
-        for name, pods in (("pods.yaml", 10_000), ("pods.json", 100_000)):
-            path = Path(folder, name)
-            with path.open("w", encoding="utf-8") as file:
-                document = yaml.safe_load(POD.format(index=0, cpu=100, memory=64))
-                for index in range(pods):
-                    if name.endswith("yaml"):
-                        text = POD.format(index=index, cpu=100 + index % 400, memory=64 + index % 300) + "---"
-                    else:
-                        document["metadata"]["name"] = f"web-{index}"
-                        text = json.dumps(document)
-                    file.write(f"{text}\n")
-            begin = time.perf_counter()
-            command = [qos, "explain", "-f", str(path), "-o", "json"]
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            print(
-                f"{name}, {pods:,} pods, {path.stat().st_size / 2**20:.0f} MiB: exit {process.returncode},"
-                f" {time.perf_counter() - begin:.1f} s, CPU {used.ru_utime + used.ru_stime:.1f} s,"
-                f" {used.ru_maxrss / 1024:.0f} MiB"
+        path = Path(folder, "pods.yaml" if form == "yaml" else "pods.json")
+        write_input(path, form, FORMS[form])
+        command = [qos, "explain", "-f", "-" if form == "list" else str(path), "-o", "json"]
+        begin = time.perf_counter()
+        with path.open("rb") as stdin:
+            process = subprocess.Popen(
+                command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
+        assert process.stdout
+        size = len(process.stdout.read(1))
+        first = time.perf_counter() - begin
+        while chunk := process.stdout.read(1 << 20):
+            size += len(chunk)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        print(
+            f"{form}, {FORMS[form]:,} pods, {path.stat().st_size / 2**20:.0f} MiB: exit {process.returncode},"
+            f" first byte {first:.1f} s, all {size / 2**20:.0f} MiB {time.perf_counter() - begin:.1f} s,"
+            f" CPU {used.ru_utime + used.ru_stime:.1f} s, {used.ru_maxrss / 1024:.0f} MiB"
+        )
 
 
 def main() -> None:
     """Measure, alternating."""
-    if sys.argv[1:] == ["large"]:
-        large()
+    if sys.argv[1:2] == ["large"]:
+        for form in sys.argv[2:] or FORMS:
+            large(form)
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     pods = int(sys.argv[2]) if len(sys.argv) > 2 else 1000

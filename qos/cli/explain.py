@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import gc
-import os
 import re
-import shutil
 import sys
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
+
+from qos.cli.explain_print import (
+    Output,
+    print_data,
+    print_explanation,
+    print_parts,
+    style_of,
+    talk,
+    write_lines,
+)
 
 if TYPE_CHECKING:
     from qos.experiment.explain import Explanation
     from qos.experiment.upgrade import Upgrade
-    from qos.scenario.manifest import Manifests
 
 
 # A..B; a path such as ../profile.yaml is none
 _RANGE: Final = re.compile(r"(.+?)\.\.(?!/)(.+)")
-
-
-class Output(StrEnum):
-    """Formats of `qos explain`."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
-    CSV = "csv"
 
 
 def explain(
@@ -91,9 +86,15 @@ def _explain(
     gc.disable()
     from qos.experiment.explain import explain_manifests
     from qos.scenario.manifest import read_manifests
+    from qos.scenario.stored import is_large
 
-    manifests = read_manifests(filename, sys.stdin.buffer)
     both = _RANGE.fullmatch(profile or "")
+    large, stdin = is_large(filename, sys.stdin.buffer)
+    if large and not both and output is not Output.YAML:
+        explained = _explain_large(filename, stdin, node, policy, profile, selector, output)
+        if explained:
+            return explained
+    manifests = read_manifests(filename, stdin)
     if both:
         from qos.experiment.upgrade import upgrade
 
@@ -104,9 +105,36 @@ def _explain(
         explanation = explain_manifests(
             manifests, node=node, policy=policy, profile=profile, selector=selector
         )
-        _print(explanation, output)
-    _talk(explanation, manifests)
+        print_explanation(explanation, output)
+    talk(explanation, pods=len(manifests.pods), shown=len(explanation.pods))
     return explanation
+
+
+def _explain_large(
+    filename: list[str],
+    stdin: BinaryIO,
+    node: str | None,
+    policy: str,
+    profile: str | None,
+    selector: str | None,
+    output: Output,
+) -> Explanation | None:
+    """As :func:`_explain`, without holding what was read; None where the policy wants all at once."""
+    from qos.experiment.explain_parts import explain_in_parts, policy_in_parts
+    from qos.scenario.stored import StoredDocuments
+
+    chosen = policy_in_parts(policy)
+    if chosen is None:
+        return None
+    gc.freeze()
+    gc.enable()
+    with StoredDocuments(filename, stdin) as documents:
+        parted = explain_in_parts(documents, chosen, node=node, profile=profile, selector=selector)
+        print_parts(parted, output)
+    rest = parted.rest
+    if rest is not None:
+        talk(rest, pods=parted.pods, shown=parted.shown)
+    return rest
 
 
 def _compare(
@@ -131,15 +159,15 @@ def _compare(
     old, new = read_manifests([before]), read_manifests(filename, sys.stdin.buffer)
     found = compare_manifests(old, new, node=node, policy=policy, profile=profile, selector=selector)
     if found.before.errors:
-        _talk(found.before, old)
+        talk(found.before, pods=len(old.pods), shown=len(found.before.pods))
         return found.before
     if output in {Output.JSON, Output.YAML}:
-        _print_data(found.to_json(), output)
+        print_data(found.to_json(), output)
     else:
         from qos.cli.injection_text import injection_lines
 
-        _write(injection_lines(found, _style(output)))
-    _talk(found.after, new)
+        write_lines(injection_lines(found, style_of(output)))
+    talk(found.after, pods=len(new.pods), shown=len(found.after.pods))
     return found.after
 
 
@@ -154,99 +182,12 @@ def _print_policies() -> None:
     )
 
 
-def _print(explanation: Explanation, output: Output) -> None:
-    if output in {Output.JSON, Output.YAML}:
-        _print_data(explanation.to_json(), output)
-    elif output is Output.NAME:
-        _write(f"{each.sourced.owner_kind.lower()}/{each.details.pod.name}" for each in explanation.pods)
-    elif output is Output.CSV:
-        _print_csv(explanation)
-    elif explanation.pods:
-        from qos.cli.explain_text import explanation_lines
-
-        _write(explanation_lines(explanation, _style(output)))
-
-
 def _print_upgrade(found: Upgrade, output: Output) -> None:
     if output in {Output.JSON, Output.YAML}:
-        _print_data(found.to_json(), output)
+        print_data(found.to_json(), output)
         return
     if output in {Output.NAME, Output.CSV}:
         raise typer.BadParameter("A..B is printed as table, wide, json or yaml", param_hint="-o")
     from qos.cli.explain_text import upgrade_lines
 
-    _write(upgrade_lines(found, _style(output)))
-
-
-def _style(output: Output) -> Any:
-    from qos.cli.explain_text import Style
-
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    return Style(shutil.get_terminal_size().columns, output is Output.WIDE, colour)
-
-
-def _print_data(data: dict[str, Any], output: Output) -> None:
-    if output is Output.JSON:
-        import orjson
-
-        sys.stdout.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
-        return
-    import yaml
-
-    yaml.dump(data, sys.stdout, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
-
-
-def _print_csv(explanation: Explanation) -> None:
-    import csv
-
-    from qos.model.cgroup import format_value
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("namespace", "name", "qosClass", "container", "type", "cgroup", "file", "value", "why"))
-    for pod in explanation.pods:
-        details = pod.details
-        head = (details.pod.namespace, details.pod.name, details.qos_class.value)
-        rows = [("", "pod", details.cgroup)]
-        rows += [(each.container.name, each.type, each.cgroup) for each in details.containers]
-        for name, kind, cgroup in rows:
-            for knob, value in explanation.details.cgroups.get(cgroup, {}).items():
-                file = knob.replace("_", ".")
-                writer.writerow((*head, name, kind, cgroup, file, format_value(value.value), value.formula))
-        for each in details.containers:
-            score = each.oom_score_adj
-            writer.writerow(
-                (
-                    *head,
-                    each.container.name,
-                    each.type,
-                    each.cgroup,
-                    "oom_score_adj",
-                    score.value,
-                    score.formula,
-                )
-            )
-
-
-def _write(lines: Any) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-
-
-def _talk(explanation: Explanation, manifests: Manifests) -> None:
-    """What was wrong, tolerated and skipped, on stderr."""
-    for error in explanation.errors:
-        print(f"qos: {error}", file=sys.stderr)
-    for warning in explanation.warnings:
-        print(f"qos: warning: {warning}", file=sys.stderr)
-    if explanation.skipped:
-        counts: dict[str, int] = {}
-        for each in explanation.skipped:
-            counts[each.kind or "no kind"] = counts.get(each.kind or "no kind", 0) + 1
-        most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        kinds = ", ".join(f"{count} {kind}" for kind, count in most[:6]) + (", …" if len(most) > 6 else "")
-        count = len(explanation.skipped)
-        print(
-            f"qos: skipped {count} documents that run no pods ({kinds}); -o json names each", file=sys.stderr
-        )
-    if not explanation.pods and not explanation.errors:
-        what = "no pod matches the selector" if manifests.pods else "nothing here runs pods"
-        print(f"qos: {what}", file=sys.stderr)
+    write_lines(upgrade_lines(found, style_of(output)))

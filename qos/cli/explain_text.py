@@ -44,9 +44,19 @@ class Style:
 
 def explanation_lines(explanation: Explanation, style: Style) -> Iterator[str]:
     """The whole answer, line by line."""
+    yield from pods_lines(explanation, style)
+    yield from end_lines(explanation, style)
+
+
+def pods_lines(explanation: Explanation, style: Style) -> Iterator[str]:
+    """The pods' part of the answer."""
     for pod in explanation.pods:
         yield from _pod_lines(pod, explanation, style)
         yield ""
+
+
+def end_lines(explanation: Explanation, style: Style) -> Iterator[str]:
+    """What stands behind the pods: the levels, the node and whose rules."""
     yield from _level_lines(explanation, style)
     yield ""
     yield from _paragraph(footer(explanation), 0, style)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -84,7 +84,12 @@ class Explanation:
     @property
     def shown_cgroups(self) -> tuple[CgroupName, ...]:
         """The levels, and the cgroups of the pods asked for."""
-        return (*self.levels, *(name for each in self.pods for name in pod_cgroups(each)))
+        return (*self.levels, *self.pod_cgroups)
+
+    @property
+    def pod_cgroups(self) -> tuple[CgroupName, ...]:
+        """The cgroups of the pods asked for."""
+        return tuple(name for each in self.pods for name in pod_cgroups(each))
 
     def _level(self, name: CgroupName) -> str:
         context = self.details.contexts.get(name)
@@ -92,13 +97,28 @@ class Explanation:
 
     def to_json(self) -> dict[str, Any]:
         """The stable machine form (README, "qos explain -o json")."""
+        files = self.files(self.shown_cgroups)
+        return {**self.head_json(), "pods": self.pods_json(files), "cgroups": files, **self.tail_json()}
+
+    def files(self, cgroups: Iterable[CgroupName]) -> dict[CgroupName, dict[str, str]]:
+        """Cgroup → file → text as the kernel would be written it."""
         specs = self.details.plan.cgroups
-        files = {name: specs[name].files() for name in self.shown_cgroups}
+        return {name: specs[name].files() for name in cgroups}
+
+    def head_json(self) -> dict[str, Any]:
+        """What stands before the pods in the machine form."""
         return {
             "profile": str(self.profile),
             "node": node_json(self.node, assumed=self.node_assumed),
-            "pods": [_pod_json(each, files) for each in self.pods],
-            "cgroups": files,
+        }
+
+    def pods_json(self, files: Mapping[CgroupName, dict[str, str]]) -> list[dict[str, Any]]:
+        """The pods in the machine form, with their ``files``."""
+        return [_pod_json(each, files) for each in self.pods]
+
+    def tail_json(self) -> dict[str, Any]:
+        """What stands after the cgroups in the machine form."""
+        return {
             "skipped": [
                 {"source": str(each.source), "kind": each.kind, "why": each.why} for each in self.skipped
             ],
@@ -149,14 +169,12 @@ def explain_manifests(
         InputError: an option is wrong.
     """
     chosen = policy_named(policy)
-    wanted = _selector(selector)
+    wanted = selector_of(selector)
     machine, assumed, warnings = choose_node(manifests, node)
-    used = profile if isinstance(profile, Profile) else profile_of(machine)
-    if isinstance(profile, str):
-        used = read_profile(profile, used)
+    used = choose_profile(profile, machine)
     with garbage_collector_paused():
         stored = as_stored(
-            [_without_stated_class(each.pod) for each in manifests.pods], manifests.limit_ranges
+            [without_stated_class(each.pod) for each in manifests.pods], manifests.limit_ranges
         )
         details = plan_node(chosen, stored, machine, used)
         shares = node_shares(details, machine)
@@ -179,7 +197,12 @@ def explain_manifests(
     )
 
 
-def _selector(text: str | None) -> LabelSelector | None:
+def selector_of(text: str | None) -> LabelSelector | None:
+    """The selector of ``-l``, None where none was given.
+
+    Raises:
+        InputError: it is none.
+    """
     if text is None:
         return None
     from qos.scenario.selector import parse_selector
@@ -190,7 +213,7 @@ def _selector(text: str | None) -> LabelSelector | None:
         raise InputError(str(error), field="selector", value=text) from None
 
 
-def _without_stated_class(pod: Pod) -> Pod:
+def without_stated_class(pod: Pod) -> Pod:
     """The pod by its resources alone: an edited dump keeps the class it once had."""
     if pod.status.qos_class is None:
         return pod
@@ -229,6 +252,18 @@ def choose_node(
         problem = "reserves more than the node has"
         raise InputError(problem, source=source, field=field, expected="less than status.capacity")
     return machine, assumed, warnings
+
+
+def choose_profile(profile: str | Profile | None, node: Node) -> Profile:
+    """The profile to explain by: the one given, else what the node reports.
+
+    Raises:
+        InputError: the name or file of a profile is wrong.
+    """
+    if isinstance(profile, Profile):
+        return profile
+    reported = profile_of(node)
+    return reported if profile is None else read_profile(profile, reported)
 
 
 def _with_kubelet(node: Node, manifests: Manifests) -> Node:

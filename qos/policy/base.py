@@ -116,6 +116,35 @@ class CgroupContext(NamedTuple):
     container: ContainerDetails | None = None
 
 
+class LevelTotals(NamedTuple):
+    """What the pods of a node come to, as far as the levels look at it; those of parts of a node add up.
+
+    Attributes:
+        burstable_pods: how many Burstable pods.
+        best_effort_pods: how many BestEffort pods.
+        burstable_milli_cpu: requests of the Burstable pods, each rounded up to a thousandth of a CPU.
+        guaranteed_memory_bytes: requests of the Guaranteed pods; counted only where a level's file needs it.
+        burstable_memory_bytes: requests of the Burstable pods, likewise.
+    """
+
+    burstable_pods: int = 0
+    best_effort_pods: int = 0
+    burstable_milli_cpu: int = 0
+    guaranteed_memory_bytes: int = 0
+    burstable_memory_bytes: int = 0
+
+    def plus(self, other: LevelTotals) -> LevelTotals:
+        """These pods and others."""
+        return LevelTotals(*(mine + more for mine, more in zip(self, other, strict=True)))
+
+    def pods(self, qos_class: QOSClass) -> int:
+        """How many pods are in the level of a class."""
+        return self.best_effort_pods if qos_class is QOSClass.BEST_EFFORT else self.burstable_pods
+
+
+NO_PODS: Final = LevelTotals()
+
+
 @dataclass(frozen=True, slots=True)
 class PlanDetails:
     """A plan with everything that led to it.
@@ -125,12 +154,14 @@ class PlanDetails:
         cgroups: cgroup → knob → value and formula.
         pods: in the order given.
         contexts: where each cgroup stands.
+        totals: what ``pods`` come to for the levels, where the policy works part by part.
     """
 
     plan: Plan
     cgroups: Mapping[CgroupName, Mapping[str, Explained]]
     pods: tuple[PodDetails, ...] = ()
     contexts: Mapping[CgroupName, CgroupContext] = field(default_factory=dict)
+    totals: LevelTotals = NO_PODS
 
     @property
     def formulas(self) -> Mapping[CgroupName, Mapping[str, str]]:
@@ -174,6 +205,19 @@ class ExplainingPolicy(Protocol):
 
     def details(self, pods: Sequence[Pod], node: Node, profile: Profile) -> PlanDetails:
         """The plan, with everything that led to it."""
+
+
+@runtime_checkable
+class PartwisePolicy(Policy, Protocol):
+    """A policy whose values for a pod depend on no other pod, so that a node can be planned in parts."""
+
+    def part(
+        self, pods: Sequence[Pod], node: Node, profile: Profile, totals: LevelTotals | None
+    ) -> PlanDetails:
+        """As ``details``, of some pods of the node; no two of the node may have the same uid.
+
+        The levels are planned for ``totals``, those of all pods of the node, or else of ``pods`` alone.
+        """
 
 
 _NOTHING_MANAGED: Final = CgroupSpec.model_construct()

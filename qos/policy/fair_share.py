@@ -8,14 +8,36 @@ Source: Documentation/admin-guide/cgroup-v2.rst; kernel/sched/fair.c (WEIGHT_IDL
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Hashable, Mapping
+from typing import Final, TypeVar
 
 from qos.model.cgroup import ROOT, CgroupName, CgroupSpec, CpuMax, parent, parse_cpu_list
 from qos.model.plan import Plan
 
+_Name = TypeVar("_Name", bound=Hashable)
 _DEFAULT_WEIGHT: Final = 100
 _IDLE_WEIGHT: Final = 3 * 100 / 1024
+
+
+def shares_below(
+    plan: Plan, tops: Mapping[CgroupName, float], ceilings: Mapping[CgroupName, float]
+) -> dict[CgroupName, float]:
+    """The shares of some cgroups of a plan, which are given, and of all cgroups beneath them."""
+    children = children_of(plan)
+    shares = dict(tops)
+    for above in plan:
+        siblings = children.get(above)
+        if siblings and above in shares:
+            shares.update(_split(shares[above], siblings, plan, ceilings))
+    return shares
+
+
+def children_of(plan: Plan) -> dict[CgroupName, list[CgroupName]]:
+    """Cgroup → the cgroups directly beneath it."""
+    children: dict[CgroupName, list[CgroupName]] = {}
+    for name in plan:
+        children.setdefault(parent(name), []).append(name)
+    return children
 
 
 def fair_share(plan: Plan, node_cpus: float, without: Collection[CgroupName] = ()) -> dict[CgroupName, float]:
@@ -25,10 +47,8 @@ def fair_share(plan: Plan, node_cpus: float, without: Collection[CgroupName] = (
     is left where every quota is reached stays unused. Two leaves of weight 100 and 300 on 4 CPUs get 1
     and 3; if the second may use 2 at most, they get 2 and 2.
     """
-    children: dict[CgroupName, list[CgroupName]] = {}
-    for name in plan:
-        children.setdefault(parent(name), []).append(name)
-    ceilings = _ceilings(plan, children, frozenset(without))
+    children = children_of(plan)
+    ceilings = ceilings_of(plan, without)
     shares: dict[CgroupName, float] = {ROOT: node_cpus}
     for above in (ROOT, *plan):
         siblings = children.get(above)
@@ -39,8 +59,8 @@ def fair_share(plan: Plan, node_cpus: float, without: Collection[CgroupName] = (
 
 
 def water_fill(
-    amount: float, weights: Mapping[CgroupName, float], ceilings: Mapping[CgroupName, float]
-) -> dict[CgroupName, float]:
+    amount: float, weights: Mapping[_Name, float], ceilings: Mapping[_Name, float]
+) -> dict[_Name, float]:
     """Split ``amount`` by weight, nobody above its ceiling, what is left over again by weight."""
     given = dict.fromkeys(weights, 0.0)
     open_names = sorted(
@@ -55,10 +75,9 @@ def water_fill(
     return given
 
 
-def _ceilings(
-    plan: Plan, children: Mapping[CgroupName, list[CgroupName]], without: frozenset[CgroupName]
-) -> dict[CgroupName, float]:
+def ceilings_of(plan: Plan, without: Collection[CgroupName] = ()) -> dict[CgroupName, float]:
     """The most each cgroup can use: its own quota and cpuset, and what its children can use."""
+    children = children_of(plan)
     ceilings: dict[CgroupName, float] = {}
     for name in reversed(tuple(plan)):
         below = children.get(name)
@@ -68,11 +87,12 @@ def _ceilings(
             wanted = math.inf
         else:
             wanted = sum(ceilings[child] for child in below)
-        ceilings[name] = min(wanted, _own_limit(plan.cgroups[name]))
+        ceilings[name] = min(wanted, own_limit(plan.cgroups[name]))
     return ceilings
 
 
-def _own_limit(spec: CgroupSpec) -> float:
+def own_limit(spec: CgroupSpec) -> float:
+    """The most CPUs that a cgroup's own quota and cpuset allow."""
     limit = math.inf
     if isinstance(spec.cpu_max, CpuMax):
         limit = spec.cpu_max.cpus
@@ -84,11 +104,12 @@ def _own_limit(spec: CgroupSpec) -> float:
 def _split(
     amount: float, siblings: list[CgroupName], plan: Plan, ceilings: Mapping[CgroupName, float]
 ) -> dict[CgroupName, float]:
-    weights = {name: _weight(plan.cgroups[name]) for name in siblings}
+    weights = {name: weight_of(plan.cgroups[name]) for name in siblings}
     return water_fill(amount, weights, ceilings)
 
 
-def _weight(spec: CgroupSpec) -> float:
+def weight_of(spec: CgroupSpec) -> float:
+    """What a cgroup's share is in proportion to."""
     if spec.cpu_idle:
         return _IDLE_WEIGHT
     return _DEFAULT_WEIGHT if spec.cpu_weight is None else spec.cpu_weight

@@ -15,7 +15,7 @@ from qos.model.node import Node
 from qos.model.plan import Plan
 from qos.model.pod import Pod
 from qos.model.profile import Profile
-from qos.policy.base import CgroupContext, Explained, PlanDetails, make_spec
+from qos.policy.base import CgroupContext, Explained, LevelTotals, PlanDetails, make_spec
 from qos.policy.facts import NodeFacts, node_facts
 from qos.policy.kubelet import kubelet_details
 
@@ -53,10 +53,16 @@ class HousePolicy:
 
     def details(self, pods: Sequence[Pod], node: Node, profile: Profile) -> PlanDetails:
         """The plan, with everything that led to it."""
+        return self.part(pods, node, profile, None)
+
+    def part(
+        self, pods: Sequence[Pod], node: Node, profile: Profile, totals: LevelTotals | None
+    ) -> PlanDetails:
+        """As :class:`qos.policy.base.PartwisePolicy` has it."""
         facts = node_facts(node, profile)
         if self.settings is not None:
             facts = self.settings(facts)
-        base = kubelet_details(pods, node, facts)
+        base = kubelet_details(pods, node, facts, totals)
         return base if self.rule is None else adjusted(base, self.rule, House(node, profile, facts))
 
 
@@ -74,4 +80,6 @@ def adjusted(base: PlanDetails, rule: Rule, house: House) -> PlanDetails:
         MappingProxyType({name: make_spec(context.values) for name, context in contexts.items()}),
         base.plan.oom_score_adj,
     )
-    return PlanDetails(plan, {name: c.values for name, c in contexts.items()}, base.pods, contexts)
+    return PlanDetails(
+        plan, {name: c.values for name, c in contexts.items()}, base.pods, contexts, base.totals
+    )

@@ -22,6 +22,7 @@ from qos.policy.base import (
     CgroupContext,
     ContainerDetails,
     Level,
+    LevelTotals,
     PlanDetails,
     PodDetails,
     Values,
@@ -32,7 +33,7 @@ from qos.policy.facts import NodeFacts, node_facts
 from qos.policy.oom_score import oom_score_adj, share_of_pod_level
 from qos.policy.pod_cgroup import pod_cgroup_name, pod_totals, pod_uid, pod_values, uuid5_text
 from qos.policy.qos_class import classify, effective_class
-from qos.policy.qos_level import kubepods_values, level_configs, level_values
+from qos.policy.qos_level import kubepods_values, level_configs, level_totals, level_values
 from qos.policy.swap import swap_behavior
 
 _COMPONENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
@@ -51,38 +52,57 @@ class KubeletPolicy:
 
     def details(self, pods: Sequence[Pod], node: Node, profile: Profile) -> PlanDetails:
         """The plan, with everything that led to it."""
-        return kubelet_details(pods, node, node_facts(node, profile))
+        return self.part(pods, node, profile, None)
+
+    def part(
+        self, pods: Sequence[Pod], node: Node, profile: Profile, totals: LevelTotals | None
+    ) -> PlanDetails:
+        """As :class:`qos.policy.base.PartwisePolicy` has it."""
+        return kubelet_details(pods, node, node_facts(node, profile), totals)
 
 
-def kubelet_details(pods: Sequence[Pod], node: Node, facts: NodeFacts) -> PlanDetails:
-    """The kubelet's plan, with everything that led to it, where the facts are known already."""
+def kubelet_details(
+    pods: Sequence[Pod], node: Node, facts: NodeFacts, totals: LevelTotals | None = None
+) -> PlanDetails:
+    """The kubelet's plan, with everything that led to it, where the facts are known already.
+
+    ``totals`` are those of all pods of the node where ``pods`` are only some of them.
+    """
     described = _describe_pods(pods, facts)
-    contexts = _level_contexts(node, facts, described)
+    own = level_totals([(pod.pod, pod.qos_class, pod.requests) for pod, _ in described], facts)
+    contexts = _level_contexts(node, facts, own if totals is None else totals)
     for details, values in described:
         _add(contexts, details.cgroup, "pod", details.qos_class, values, details.pod)
         for container in details.containers:
             exclusive = facts.static_cpu_manager and container.exclusive_cpus > 0
-            own = container_values(details.pod, container.container, details.qos_class, facts, exclusive)
-            _add(contexts, container.cgroup, "container", details.qos_class, own, details.pod, container)
-    return assemble(contexts, tuple(details for details, _ in described))
+            files = container_values(details.pod, container.container, details.qos_class, facts, exclusive)
+            _add(contexts, container.cgroup, "container", details.qos_class, files, details.pod, container)
+    return _assemble(contexts, tuple(details for details, _ in described), own)
 
 
-def assemble(contexts: dict[CgroupName, CgroupContext], pods: tuple[PodDetails, ...]) -> PlanDetails:
+def _assemble(
+    contexts: dict[CgroupName, CgroupContext], pods: tuple[PodDetails, ...], totals: LevelTotals
+) -> PlanDetails:
     """Plan and formulas of some cgroups with their values."""
     # every name is made of checked components and has its parent here, so Plan.of has nothing to add
     ordered = {name: contexts[name] for name in sorted(contexts, key=lambda name: name.split("/"))}
     specs = {name: make_spec(context.values) for name, context in ordered.items()}
     adj = {c.cgroup: min(c.oom_score_adj.value, OOM_SCORE_ADJ_MAX) for pod in pods for c in pod.containers}
     plan = Plan(MappingProxyType(specs), MappingProxyType(dict(sorted(adj.items()))))
-    return PlanDetails(plan, {name: context.values for name, context in ordered.items()}, pods, ordered)
+    return PlanDetails(
+        plan, {name: context.values for name, context in ordered.items()}, pods, ordered, totals
+    )
 
 
 def _describe_pods(pods: Sequence[Pod], facts: NodeFacts) -> list[tuple[PodDetails, Values]]:
+    return [_describe_pod(pod, uid, facts) for pod, uid in zip(pods, distinct_uids(pods), strict=True)]
+
+
+def distinct_uids(pods: Sequence[Pod]) -> list[str]:
+    """The uid that each of a node's pods goes by: its own, or one made of it where several have the same."""
     uids = [pod_uid(pod) for pod in pods]
     taken = Counter(uids)
-    if len(taken) < len(uids):
-        uids = _tell_apart(pods, uids, taken)
-    return [_describe_pod(pod, uid, facts) for pod, uid in zip(pods, uids, strict=True)]
+    return uids if len(taken) == len(uids) else _tell_apart(pods, uids, taken)
 
 
 def _tell_apart(pods: Sequence[Pod], uids: list[str], taken: Counter[str]) -> list[str]:
@@ -133,16 +153,13 @@ def _is_component(name: str) -> bool:
     return _COMPONENT.fullmatch(name) is not None
 
 
-def _level_contexts(
-    node: Node, facts: NodeFacts, described: list[tuple[PodDetails, Values]]
-) -> dict[CgroupName, CgroupContext]:
-    configs = level_configs([(pod.pod, pod.qos_class, pod.requests) for pod, _ in described], facts)
-    count = Counter(details.qos_class for details, _ in described)
+def _level_contexts(node: Node, facts: NodeFacts, totals: LevelTotals) -> dict[CgroupName, CgroupContext]:
+    configs = level_configs(totals, facts)
     contexts: dict[CgroupName, CgroupContext] = {}
     kubepods = kubepods_values(node, facts, configs[QOSClass.GUARANTEED])
     _add(contexts, KUBEPODS, "node", QOSClass.GUARANTEED, kubepods)
     for name, qos_class in ((BURSTABLE, QOSClass.BURSTABLE), (BEST_EFFORT, QOSClass.BEST_EFFORT)):
-        values = level_values(qos_class, configs[qos_class], facts, count[qos_class])
+        values = level_values(qos_class, configs[qos_class], facts, totals.pods(qos_class))
         _add(contexts, name, "qos", qos_class, values)
     return contexts
 

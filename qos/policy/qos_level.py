@@ -10,7 +10,7 @@ from qos.model.pod import CPU, HUGEPAGES_PREFIX, MEMORY, Pod, ResourceList
 from qos.model.qos_class import QOSClass
 from qos.model.quantity import Quantity
 from qos.policy.allocatable import PID, allocatable_absolute
-from qos.policy.base import Explained, ResourceConfig, Values, in_bytes
+from qos.policy.base import Explained, LevelTotals, ResourceConfig, Values, in_bytes
 from qos.policy.config_values import hugepage_values, linear_weight, memory_max
 from qos.policy.facts import NodeFacts
 from qos.policy.formulas import MIN_SHARES, milli_cpu_to_shares
@@ -40,22 +40,27 @@ def node_config(resources: Mapping[str, Quantity], compressible_only: bool = Fal
     )
 
 
-def level_configs(
-    pods: Iterable[tuple[Pod, QOSClass, ResourceList]], facts: NodeFacts
-) -> dict[QOSClass, ResourceConfig]:
-    """What the kubelet hands to the cgroup library for the levels; Guaranteed stands for kubepods.
-
-    ``pods`` are all pods of the node, each with the class the kubelet acts on and the pod's requests.
-    """
+def level_totals(pods: Iterable[tuple[Pod, QOSClass, ResourceList]], facts: NodeFacts) -> LevelTotals:
+    """What pods come to, each given with the class the kubelet acts on and the pod's requests."""
     milli = 0
+    count = dict.fromkeys(QOSClass, 0)
     memory = {QOSClass.GUARANTEED: 0, QOSClass.BURSTABLE: 0}
     for pod, qos_class, requests in pods:
+        count[qos_class] += 1
         if qos_class is QOSClass.BURSTABLE:
             milli += requests.get(CPU, _ZERO).milli_value()
         if qos_class in memory and (facts.memory_qos or facts.qos_reserved):
             # the kubelet counts pod-level resources here whatever the gate says
             memory[qos_class] += pod_requests(pod).get(MEMORY, _ZERO).value()
-    guaranteed, burstable = memory[QOSClass.GUARANTEED], memory[QOSClass.BURSTABLE]
+    return LevelTotals(count[QOSClass.BURSTABLE], count[QOSClass.BEST_EFFORT], milli, *memory.values())
+
+
+def level_configs(totals: LevelTotals, facts: NodeFacts) -> dict[QOSClass, ResourceConfig]:
+    """What the kubelet hands to the cgroup library for the levels; Guaranteed stands for kubepods.
+
+    ``totals`` are of all pods of the node.
+    """
+    guaranteed, burstable = totals.guaranteed_memory_bytes, totals.burstable_memory_bytes
     burstable_limit = best_effort_limit = None
     if facts.qos_reserved and facts.qos_reserved_memory_percent is not None:
         percent = facts.qos_reserved_memory_percent
@@ -64,7 +69,7 @@ def level_configs(
     return {
         QOSClass.GUARANTEED: ResourceConfig(unified=_protection("memory_min", guaranteed + burstable, facts)),
         QOSClass.BURSTABLE: ResourceConfig(
-            cpu_shares=milli_cpu_to_shares(milli),
+            cpu_shares=milli_cpu_to_shares(totals.burstable_milli_cpu),
             memory_bytes=burstable_limit,
             unified=_protection("memory_min" if facts.memory_min_for_all else "memory_low", burstable, facts),
         ),

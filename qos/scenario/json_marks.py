@@ -20,21 +20,31 @@ from qos.scenario.yaml_marks import MAX_DEPTH, template_error
 
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_HAND_WRITTEN_BYTES: Final = 1_000_000
+HAND_WRITTEN_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class JsonMarks:
-    """Where the fields of one JSON value in a text stand; ``start`` is the value's position in ``text``."""
+    """Where the fields of one JSON value in a text stand.
+
+    Attributes:
+        start: the value's position in ``text``.
+        line: of the text's first character in the file.
+        column: of the text's first character.
+        within: how many first steps of every path lead to the text, which is a part of the file alone.
+    """
 
     text: str
     file: str
     start: int = 0
+    line: int = 1
+    column: int = 1
+    within: int = 0
 
     def locate(self, path: Sequence[str | int], *, key: bool = False) -> SourceRef:
         """Line and column of the value at ``path`` or its key; where absent, of the nearest around it."""
         position = shown = self.start
-        for step in path:
+        for step in path[self.within :]:
             found = next((child for child in self._children(position) if child[0] == step), None)
             if found is None:
                 break
@@ -45,11 +55,11 @@ class JsonMarks:
     def items(self, path: Sequence[str | int]) -> Iterator[SourceRef]:
         """The source of every item of the list at ``path``, in one pass over the text."""
         position = self._position(path)
-        line, counted = 1 + self.text.count("\n", 0, position), position
+        line, counted = self.line + self.text.count("\n", 0, position), position
         for _, _, place in self._children(position):
             line += self.text.count("\n", counted, place)
             counted = place
-            yield SourceRef(self.file, line, place - self.text.rfind("\n", 0, place))
+            yield SourceRef(self.file, line, self._column(place))
 
     def locate_repeated(self, path: Sequence[str | int], key: str) -> SourceRef:
         """Line and column of the second ``key`` in the object at ``path``."""
@@ -58,7 +68,7 @@ class JsonMarks:
 
     def _position(self, path: Sequence[str | int]) -> int:
         position = self.start
-        for step in path:
+        for step in path[self.within :]:
             position = next(child[2] for child in self._children(position) if child[0] == step)
         return position
 
@@ -67,23 +77,27 @@ class JsonMarks:
         opening = self.text[position]
         if opening not in "{[":
             return
-        position = _skip(self.text, position + 1)
+        position = skip_space(self.text, position + 1)
         index = 0
         while self.text[position] not in "}]":
             name: str | int = index
             place = position
             if opening == "{":
                 name, position = scanstring(self.text, position + 1)
-                position = _skip(self.text, _skip(self.text, position) + 1)
+                position = skip_space(self.text, skip_space(self.text, position) + 1)
             yield name, place, position
             _, position = _DECODER.raw_decode(self.text, position)
-            position = _skip(self.text, position)
+            position = skip_space(self.text, position)
             if self.text[position] == ",":
-                position = _skip(self.text, position + 1)
+                position = skip_space(self.text, position + 1)
             index += 1
 
     def _source(self, position: int) -> SourceRef:
-        return source_at(self.text, position, self.file)
+        return SourceRef(self.file, self.line + self.text.count("\n", 0, position), self._column(position))
+
+    def _column(self, position: int) -> int:
+        newline = self.text.rfind("\n", 0, position)
+        return position - newline if newline >= 0 else position + self.column
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +130,18 @@ def json_documents(raw: bytes, file: str) -> Iterator[JsonDocument | InputError]
     except orjson.JSONDecodeError as error:
         yield from _stream(text, file, error)
         return
-    yield _checked(data, JsonMarks(text, file, _skip(text, 0)))
+    yield _checked(data, JsonMarks(text, file, skip_space(text, 0)))
 
 
-def _skip(text: str, position: int) -> int:
+def skip_space(text: str, position: int) -> int:
+    """The position of the next character that is no space."""
     match = _SPACE.match(text, position)
     return match.end() if match else position
 
 
 def _stream(text: str, file: str, error: orjson.JSONDecodeError) -> Iterator[JsonDocument | InputError]:
     """Several values one after another, as kubectl reads them; a bad one ends the stream."""
-    position = _skip(text, 0)
+    position = skip_space(text, 0)
     while position < len(text):
         start = position
         try:
@@ -136,7 +151,7 @@ def _stream(text: str, file: str, error: orjson.JSONDecodeError) -> Iterator[Jso
             yield _decode_error(text, source_at(text, place, file) if place else None, file, error)
             return
         yield _checked(data, JsonMarks(text, file, start))
-        position = _skip(text, end)
+        position = skip_space(text, end)
     if not text.strip():
         yield _decode_error(text, None, file, error)
 
@@ -151,11 +166,12 @@ def _decode_error(
     if template >= 0:
         return template_error(source_at(text, template, file))
     if "depth" in error.msg:
-        return _too_deep(source)
+        return too_deep(source)
     return InputError("is not JSON here", source=source, expected="JSON")
 
 
-def _too_deep(source: SourceRef) -> InputError:
+def too_deep(source: SourceRef) -> InputError:
+    """The error for a value nested without end."""
     return InputError(
         f"nested more than {MAX_DEPTH} deep", source=source, expected=f"at most {MAX_DEPTH} levels"
     )
@@ -163,13 +179,13 @@ def _too_deep(source: SourceRef) -> InputError:
 
 def _checked(data: Any, marks: JsonMarks) -> JsonDocument | InputError:
     """Depth and repeated keys of small texts; large ones were written by a machine."""
-    if len(marks.text) > _HAND_WRITTEN_BYTES:
+    if len(marks.text) > HAND_WRITTEN_BYTES:
         return JsonDocument(data, marks)
     level, depth = [data], 0
     while level := [child for value in level for child in _values(value)]:
         depth += 1
         if depth > MAX_DEPTH:
-            return _too_deep(marks.locate(()))
+            return too_deep(marks.locate(()))
     repeated: list[tuple[dict[str, Any], str, bool]] = []
 
     def pairs_to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Final
 
 from qos.errors import InputError, SourceRef
 from qos.scenario.json_marks import JsonDocument, JsonMarks, json_documents
-from qos.scenario.yaml_marks import YamlDocument, YamlMarks, yaml_documents
+from qos.scenario.yaml_marks import LateYamlMarks, YamlDocument, YamlMarks, yaml_documents
 
 STDIN: Final = "-"
 SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -41,7 +42,7 @@ class Document:
 
     data: Any
     source: SourceRef
-    marks: YamlMarks | JsonMarks
+    marks: YamlMarks | JsonMarks | LateYamlMarks
     warnings: tuple[InputError, ...] = ()
     path: FieldPath = ()
 
@@ -74,7 +75,7 @@ def read_documents(
     left out) or ``-`` for ``stdin``. Empty documents are given as documents whose data is None.
     """
     for path in paths:
-        for file in _files(os.fspath(path)):
+        for file in input_files(os.fspath(path)):
             if isinstance(file, InputError):
                 yield file
                 continue
@@ -94,13 +95,18 @@ def parse_documents(raw: bytes, file: str) -> Iterator[Document | InputError]:
             yield from (_document(value) for value in values)
             return
     if len(raw) > MAX_YAML_BYTES:
-        yield InputError(
-            f"is {len(raw) >> 20} MiB of YAML",
-            source=SourceRef(file),
-            expected=f"at most {MAX_YAML_BYTES >> 20} MiB; JSON (kubectl get -o json) may be larger",
-        )
+        yield too_much_yaml(len(raw), file)
         return
     yield from (_document(document) for document in yaml_documents(raw, file))
+
+
+def too_much_yaml(size: int, file: str) -> InputError:
+    """The error for a YAML text of more bytes than are read."""
+    return InputError(
+        f"is {size >> 20} MiB of YAML",
+        source=SourceRef(file),
+        expected=f"at most {MAX_YAML_BYTES >> 20} MiB; JSON (kubectl get -o json) may be larger",
+    )
 
 
 def _document(read: YamlDocument | JsonDocument | InputError) -> Document | InputError:
@@ -133,24 +139,62 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> byte
     Raises:
         InputError: missing, unreadable, not a file, or larger than ``max_bytes``.
     """
-    source = SourceRef(os.fspath(path))
-    try:
-        with Path(path).open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            if stat.S_ISBLK(status.st_mode):
-                raise InputError("is a device", source=source, expected="a file")
-            if status.st_size > max_bytes:
-                raise InputError(_too_large(max_bytes), source=source, expected="a smaller file, or several")
+    with open_input(path, max_bytes) as stream:
+        try:
             raw = _up_to(stream, max_bytes + 1)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+    if len(raw) > max_bytes:
+        raise _too_large(os.fspath(path), max_bytes)
+    return raw
+
+
+def open_input(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> BinaryIO:
+    """A file, open for reading.
+
+    Raises:
+        InputError: missing, unreadable, not a file, or larger than ``max_bytes``.
+    """
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 - the caller closes it
     except ValueError:
+        source = SourceRef(os.fspath(path))
         raise InputError("is no file name", source=source, expected="a path without NUL") from None
     except OSError as error:
-        raise InputError(
-            f"cannot be read: {error.strerror}", source=source, expected="a readable file"
-        ) from None
-    if len(raw) > max_bytes:
-        raise InputError(_too_large(max_bytes), source=source, expected="a smaller file, or several")
-    return raw
+        raise _unreadable(path, error) from None
+    status = os.fstat(stream.fileno())
+    if stat.S_ISBLK(status.st_mode):
+        stream.close()
+        raise InputError("is a device", source=SourceRef(os.fspath(path)), expected="a file")
+    if status.st_size > max_bytes:
+        stream.close()
+        raise _too_large(os.fspath(path), max_bytes)
+    return stream
+
+
+def copy_aside(stream: BinaryIO, file: str) -> BinaryIO:
+    """All of a stream that can be read but once, in a temporary file without a name; at its begin.
+
+    Raises:
+        InputError: it cannot be read, or does not end within the most that is read.
+    """
+    copy = temporary_file()
+    left = MAX_BYTES
+    try:
+        while chunk := stream.read(_CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                raise _too_large(file, MAX_BYTES)
+            copy.write(chunk)
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    copy.seek(0)
+    return copy
+
+
+def temporary_file() -> BinaryIO:
+    """A file without a name, for what is written to be read again; gone when it is closed."""
+    return tempfile.TemporaryFile()
 
 
 @contextmanager
@@ -174,11 +218,18 @@ def _up_to(stream: BinaryIO, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _too_large(max_bytes: int) -> str:
-    return f"is larger than {max_bytes >> 20} MiB"
+def _too_large(file: str, max_bytes: int) -> InputError:
+    problem = f"is larger than {max_bytes >> 20} MiB"
+    return InputError(problem, source=SourceRef(file), expected="a smaller file, or several")
 
 
-def _files(path: str) -> Iterator[str | InputError]:
+def _unreadable(path: str | os.PathLike[str], error: OSError) -> InputError:
+    source = SourceRef(os.fspath(path))
+    return InputError(f"cannot be read: {error.strerror}", source=source, expected="a readable file")
+
+
+def input_files(path: str) -> Iterator[str | InputError]:
+    """The files that a path of the input stands for: itself, or those of a directory, in order."""
     if path == STDIN or not os.path.isdir(path):  # noqa: PTH112 - "-" and bytes paths stay as typed
         yield path
         return
@@ -202,9 +253,7 @@ def _read(file: str, stdin: BinaryIO | None) -> bytes:
         raise InputError("no stdin here", source=SourceRef("<stdin>"), expected="a file or directory")
     raw = _up_to(stdin, MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
-        raise InputError(
-            _too_large(MAX_BYTES), source=SourceRef("<stdin>"), expected="several smaller inputs"
-        )
+        raise _too_large("<stdin>", MAX_BYTES)
     return raw
 
 

@@ -7,7 +7,7 @@ RuntimeClass, Node, KubeletConfiguration, ResourceQuota), or skipped with its ki
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Final, TypeVar
 
@@ -61,7 +61,13 @@ class Manifests:
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
+    """What was found in the documents so far; the fields are those of :class:`Manifests`.
+
+    Attributes:
+        pods: without priority and overhead, which may stand later in the input; see ``admission``.
+    """
+
     pods: list[SourcedPod] = field(default_factory=list)
     objects: dict[type[BaseModel], list[Any]] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
@@ -69,7 +75,42 @@ class _Found:
     warnings: list[InputError] = field(default_factory=list)
 
     def all_of(self, model: type[_Model]) -> tuple[_Model, ...]:
+        """The objects of a kind."""
         return tuple(self.objects.get(model, ()))
+
+    def add(self, document: Document | InputError) -> None:
+        """Classify one document, and each item of a List."""
+        if isinstance(document, InputError):
+            self.errors.append(document)
+        elif document.data is not None or document.path:
+            self.warnings += document.warnings
+            for item in items_of(document):
+                if isinstance(item, InputError):
+                    self.errors.append(item)
+                else:
+                    _classify(item, self)
+
+    def admission(self, pods: Iterable[SourcedPod]) -> Iterator[SourcedPod]:
+        """Pods with priority and overhead by the classes found."""
+        priority_classes, runtime_classes = self.all_of(PriorityClass), self.all_of(RuntimeClass)
+        for each in pods:
+            pod = admit(each.pod, priority_classes, runtime_classes)
+            yield each if pod is each.pod else replace(each, pod=pod)
+
+    def manifests(self) -> Manifests:
+        """All of it."""
+        return Manifests(
+            pods=tuple(self.admission(self.pods)),
+            nodes=self.all_of(Node),
+            kubelet_configurations=self.all_of(KubeletConfiguration),
+            limit_ranges=self.all_of(LimitRange),
+            resource_quotas=self.all_of(ResourceQuota),
+            priority_classes=self.all_of(PriorityClass),
+            runtime_classes=self.all_of(RuntimeClass),
+            skipped=tuple(self.skipped),
+            errors=tuple(self.errors),
+            warnings=tuple(self.warnings),
+        )
 
 
 # kind → API group and model of the objects that are no workloads and that somebody uses
@@ -94,38 +135,43 @@ def read_manifests(paths: Sequence[str | os.PathLike[str]], stdin: BinaryIO | No
 
 def collect(documents: Iterable[Document | InputError]) -> Manifests:
     """As :func:`read_manifests`, of documents from anywhere, all of them one input."""
-    found = _Found()
+    found = Found()
     for document in documents:
-        if isinstance(document, InputError):
-            found.errors.append(document)
-        elif document.data is not None:
-            found.warnings += document.warnings
-            _classify(document, found, depth=0)
-    return _admitted(found)
+        found.add(document)
+    return found.manifests()
 
 
-def _admitted(found: _Found) -> Manifests:
-    priority_classes = found.all_of(PriorityClass)
-    runtime_classes = found.all_of(RuntimeClass)
-    pods: list[SourcedPod] = []
-    for each in found.pods:
-        pod = admit(each.pod, priority_classes, runtime_classes)
-        pods.append(each if pod is each.pod else replace(each, pod=pod))
-    return Manifests(
-        pods=tuple(pods),
-        nodes=found.all_of(Node),
-        kubelet_configurations=found.all_of(KubeletConfiguration),
-        limit_ranges=found.all_of(LimitRange),
-        resource_quotas=found.all_of(ResourceQuota),
-        priority_classes=priority_classes,
-        runtime_classes=runtime_classes,
-        skipped=tuple(found.skipped),
-        errors=tuple(found.errors),
-        warnings=tuple(found.warnings),
-    )
+def is_object(kind: Any) -> bool:
+    """Whether a kind is none that runs pods but one that changes what pods get.
+
+    >>> is_object("LimitRange"), is_object("Pod")
+    (True, False)
+    """
+    return isinstance(kind, str) and kind in _OBJECTS
 
 
-def _classify(document: Document, found: _Found, depth: int) -> None:
+def items_of(document: Document) -> Iterator[Document | InputError]:
+    """The items of a List, of Lists in it too; any other document by itself."""
+    data = document.data
+    if not isinstance(data, dict):
+        yield document
+        return
+    kind, api_version = data.get("kind"), data.get("apiVersion") or ""
+    items = isinstance(kind, str) and kind.endswith("List") and data.get("items")
+    if not isinstance(items, list) or not isinstance(api_version, str):
+        yield document
+        return
+    if document.path.count("items") >= MAX_LIST_DEPTH:
+        source = document.source
+        yield InputError("a list in a list in a list", source=source, expected="a List of objects")
+        return
+    item_kind = str(kind).removesuffix("List")
+    defaults = {"kind": item_kind, "apiVersion": data.get("apiVersion")} if item_kind else {}
+    for item in document.items("items", defaults):
+        yield from items_of(item)
+
+
+def _classify(document: Document, found: Found) -> None:
     data = document.data
     if not isinstance(data, dict):
         found.skipped.append(Skipped(document.source, "", f"is no object but a {_type_name(data)}"))
@@ -133,9 +179,6 @@ def _classify(document: Document, found: _Found, depth: int) -> None:
     kind, api_version = data.get("kind"), data.get("apiVersion") or ""
     if not isinstance(kind, str) or not isinstance(api_version, str):
         _without_kind(document, kind, found)
-        return
-    if kind.endswith("List") and isinstance(data.get("items"), list):
-        _flatten(document, kind, found, depth)
         return
     try:
         _known_kind(document, kind, api_version, found)
@@ -149,7 +192,7 @@ def _type_name(data: Any) -> str:
     return {list: "list", str: "text", bool: "boolean"}.get(type(data), "number")
 
 
-def _without_kind(document: Document, kind: Any, found: _Found) -> None:
+def _without_kind(document: Document, kind: Any, found: Found) -> None:
     if kind is None:
         why = "has no kind: a values file, a patch or a tool's own format"
         found.skipped.append(Skipped(document.source, "", why))
@@ -163,18 +206,6 @@ def _without_kind(document: Document, kind: Any, found: _Found) -> None:
     )  # fmt: skip
 
 
-def _flatten(document: Document, kind: str, found: _Found, depth: int) -> None:
-    if depth >= MAX_LIST_DEPTH:
-        found.errors.append(
-            InputError("a list in a list in a list", source=document.source, expected="a List of objects")
-        )
-        return
-    item_kind = kind.removesuffix("List")
-    defaults = {"kind": item_kind, "apiVersion": document.data.get("apiVersion")} if item_kind else {}
-    for item in document.items("items", defaults):
-        _classify(item, found, depth + 1)
-
-
 def _object(document: Document, model: type[BaseModel]) -> BaseModel:
     made = validate(model, document.data, document)
     if isinstance(made, KubeletConfiguration):
@@ -182,7 +213,7 @@ def _object(document: Document, model: type[BaseModel]) -> BaseModel:
     return made
 
 
-def _known_kind(document: Document, kind: str, api_version: str, found: _Found) -> None:
+def _known_kind(document: Document, kind: str, api_version: str, found: Found) -> None:
     group = api_group(api_version)
     workload = workload_kind(kind, api_version)
     if workload is not None:

@@ -58,6 +58,32 @@ class YamlMarks:
         return SourceRef(self.file, mark.line + 1 + self.line_offset, mark.column + 1)
 
 
+@dataclass(slots=True)
+class LateYamlMarks:
+    """As :class:`YamlMarks`, of a document whose nodes were let go: its text is parsed again when asked.
+
+    Attributes:
+        text: whole lines, the document's first in them.
+        start: where the document begins; told if the text cannot be parsed by itself (a %TAG before it).
+    """
+
+    text: bytes
+    start: SourceRef
+    line_offset: int
+    _marks: YamlMarks | None = None
+
+    def locate(self, path: Sequence[str | int], *, key: bool = False) -> SourceRef:
+        """Line and column of the value at ``path`` or its key; where absent, of the nearest around it."""
+        if not path:
+            return self.start
+        if self._marks is None:
+            first = next(yaml_documents(self.text, self.start.file), None)
+            if not isinstance(first, YamlDocument):
+                return self.start
+            self._marks = YamlMarks(first.marks.root, self.start.file, self.line_offset)
+        return self._marks.locate(path, key=key)
+
+
 def _is_implicit(node: Node) -> bool:
     """Whether a value was left out, as in ``limits:`` with nothing behind it."""
     return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index

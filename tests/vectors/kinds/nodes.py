@@ -20,7 +20,7 @@ from qos.policy.formulas import shares_to_weight_linear
 from qos.policy.pod_cgroup import options_of
 from qos.policy.pod_resources import pod_requests
 from qos.policy.qos_class import classify, effective_class
-from qos.policy.qos_level import level_configs, node_config
+from qos.policy.qos_level import level_configs, level_totals, node_config
 
 
 def config_json(config: ResourceConfig) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def qos_cgroups(case: Case) -> Answer:
     decisions = [classify(pod, pod_level_resources=facts.pod_level_resources) for pod in pods]
     classes = [effective_class(pod, decision) for pod, decision in zip(pods, decisions, strict=True)]
     requests = [pod_requests(pod, options_of(facts)) for pod in pods]
-    configs = level_configs(list(zip(pods, classes, requests, strict=True)), facts)
+    configs = level_configs(level_totals(zip(pods, classes, requests, strict=True), facts), facts)
     got = {
         "podQOS": {pod.name: str(qos_class) for pod, qos_class in zip(pods, classes, strict=True)},
         "qosCgroups": {str(qos_class): config_json(config) for qos_class, config in configs.items()},
