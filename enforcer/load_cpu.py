@@ -21,6 +21,8 @@ arrived, and how many seconds later it was done."""
 
 COARSE_SECONDS: Final = 0.001
 """A thread's CPU clock with such steps moves with the scheduler's tick."""
+_TOO_COARSE_SECONDS: Final = 0.004
+"""A tick from which on the kernel's count cannot tell how long one request took."""
 _CHUNK_SECONDS: Final = 0.0001
 _FIRST_RATE: Final = 2e6  # loops a second; adapts at once
 _END_POLL_SECONDS: Final = 0.05
@@ -68,7 +70,8 @@ class GapClock:
 
     Between two readings of a busy loop at most a few hundred microseconds pass; when most of a tick or more
     did, the process was off the CPU, preempted or throttled, and the gap does not count. So a request of 5 ms
-    takes 5 ms, whatever the kernel, which sees it at ticks, bills for it; over many it bills the same.
+    takes 5 ms, whatever the kernel, which sees it at ticks, bills for it; over many it bills the same, as long
+    as the machine under the guest takes nothing away: that, too, is a gap, but the guest's kernel bills it.
     """
 
     def __init__(self, tick_seconds: float) -> None:
@@ -116,7 +119,9 @@ def make_clock(step_seconds: float, *, one_by_one: bool) -> Clock:
     """
     if step_seconds < COARSE_SECONDS:
         return ThreadClock()
-    return GapClock(step_seconds) if one_by_one else ThreadClock(step_seconds)
+    if one_by_one and step_seconds >= _TOO_COARSE_SECONDS:
+        return GapClock(step_seconds)
+    return ThreadClock(step_seconds)
 
 
 class Burner:

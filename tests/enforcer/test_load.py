@@ -147,6 +147,7 @@ class TestBurning:
         """By the step that the thread's clock was seen to make; in ticks the kernel's, but for requests."""
         assert isinstance(make_clock(0.01, one_by_one=True), GapClock)
         assert isinstance(make_clock(0.01, one_by_one=False), ThreadClock)
+        assert isinstance(make_clock(0.001, one_by_one=True), ThreadClock)
         assert isinstance(make_clock(1e-6, one_by_one=True), ThreadClock)
         assert clock_step() > 0.0
 
