@@ -70,8 +70,8 @@ class GapClock:
 
     Between two readings of a busy loop at most a few hundred microseconds pass; when most of a tick or more
     did, the process was off the CPU, preempted or throttled, and the gap does not count. So a request of 5 ms
-    takes 5 ms, whatever the kernel, which sees it at ticks, bills for it; over many it bills the same, as long
-    as the machine under the guest takes nothing away: that, too, is a gap, but the guest's kernel bills it.
+    takes 5 ms, whatever the kernel, which sees it at ticks, bills for it. Over many it bills the same, unless
+    the machine under the guest takes time away: that, too, is a gap, but the guest's kernel bills it.
     """
 
     def __init__(self, tick_seconds: float) -> None:

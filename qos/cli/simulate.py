@@ -86,7 +86,7 @@ def simulate(
 
     Example: qos simulate scenarios/contention.yaml
 
-    Example: qos simulate scenarios/contention.yaml --sweep pods[web].limits.cpu=500m..2:4 --seeds 20
+    Example: qos simulate scenarios/contention.yaml --sweep pods[web].limits.cpu=200m..800m:4 --seeds 20
     """
     from qos.cli.sweep import SweepOptions
     from qos.cli.sweep import sweep as run_sweep

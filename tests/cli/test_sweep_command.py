@@ -123,5 +123,5 @@ def test_bad_input_is_one_error_and_exit_code_2(
 def test_help_shows_the_sweep(qos: Run) -> None:
     """`qos simulate --help` has the options and an example."""
     said = qos("simulate", "--help").stdout
-    for word in ("--sweep", "--seeds", "--workers", "--engine", "--shard", "limits.cpu=500m..2:4"):
+    for word in ("--sweep", "--seeds", "--workers", "--engine", "--shard", "limits.cpu=200m..800m:4"):
         assert word in said

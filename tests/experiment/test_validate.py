@@ -22,6 +22,7 @@ from qos.record.fidelity import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 FIDELITY = sorted((ROOT / "scenarios" / "fidelity").glob("*.yaml"))
+FOUR_CPUS = ROOT / "scenarios" / "noisy-neighbour.yaml"
 ONE_CPU = ROOT / "scenarios" / "fidelity" / "weights-1-to-3.yaml"
 MIB = 2**20
 
@@ -37,7 +38,12 @@ def test_each_fidelity_scenario_fits_a_guest(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "lane"),
-    [("fidelity/weights-1-to-3", "uml"), ("fidelity/two-cpus-cpuset-apart", "qemu"), ("contention", "qemu")],
+    [
+        ("fidelity/weights-1-to-3", "uml"),
+        ("fidelity/two-cpus-cpuset-apart", "qemu"),
+        ("noisy-neighbour", "qemu"),
+        ("contention", "uml"),
+    ],
 )
 def test_without_a_lane_the_quickest_that_fits_is_taken(
     name: str, lane: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -57,7 +63,7 @@ def test_a_guest_that_cannot_tell_the_truth_is_warned_of(
 ) -> None:
     """CPUs that take turns on this machine's, and emulated ones where nothing better was built."""
     monkeypatch.setenv("QOS_LAB_CACHE", str(tmp_path))
-    four = load(str(ROOT / "scenarios" / "contention.yaml"))
+    four = load(str(FOUR_CPUS))
     turns = [words for words in warnings_of(four, "qemu") if "take turns" in words]
     assert len(turns) == (cpu_count() < 4)
     assert any("make lab-kernel" in words for words in warnings_of(four, "qemu"))
@@ -65,15 +71,15 @@ def test_a_guest_that_cannot_tell_the_truth_is_warned_of(
 
 
 def test_a_disk_has_room_for_the_files_that_loads_read() -> None:
-    """A gigabyte read through the page cache does not fit a disk of one; no files, no disk."""
-    assert disk_mib(load(str(ROOT / "scenarios" / "contention.yaml"))) == 1024 + 1280
+    """A file of 200 MiB that is read through the page cache, and a quarter more; no files, no disk."""
+    assert disk_mib(load(str(ROOT / "scenarios" / "contention.yaml"))) == 1024 + 250
     assert disk_mib(load(str(ONE_CPU))) == 0
 
 
 def test_a_node_of_another_size_is_one_clear_error_before_anything_runs() -> None:
-    """The contention scenario has four CPUs, the guest one: the error names both sizes and the field."""
+    """The node has four CPUs, the guest one: the error names both sizes and the field."""
     with pytest.raises(InputError) as caught:
-        validate(str(ROOT / "scenarios" / "contention.yaml"), kernel="uml")
+        validate(str(FOUR_CPUS), kernel="uml")
     said = str(caught.value)
     assert "\n" not in said
     assert "spec.nodes" in said
