@@ -103,15 +103,13 @@ def _say(words: str) -> None:
 
 def _tell(found: Validation, output: Output, record: Path | None) -> None:
     """Print the lines and leave the recordings."""
-    from qos.cli.table import text_table
-    from qos.experiment.validate import HEADERS, write_runs
+    from qos.cli.validate_text import validation_text
+    from qos.experiment.validate import write_runs
 
     if output is Output.JSON:
         print(json.dumps(found.to_json(), indent=1))
     else:
-        on = f"{found.kernel} ({', '.join(filter(None, (found.release, found.emulator)))})"
-        print(f"{found.scenario} under {found.policy} on {on}, {len(found.measured)} runs")
-        print(text_table(HEADERS, found.rows()))
+        print(validation_text(found))
     if record is not None:
         write_runs(found, record)
         _say(f"recording: {record}")

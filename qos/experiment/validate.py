@@ -5,6 +5,7 @@ The measurement runs in a guest of the kernel lab, all repeats in one boot, or o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from qos.experiment.laboratory import check_features, check_lane, choose_lane, g
 from qos.experiment.measure import check_this_machine, measure
 from qos.experiment.predict import predictions
 from qos.experiment.simulate import load
-from qos.experiment.tell import tell, write_page
+from qos.experiment.tell import tell
 from qos.experiment.validate_guest import Task, measure_in_guest
 from qos.model.sample import Recording
 from qos.record.fidelity import RULES, Line, compare
+from qos.record.likely import Facts, Likely, likely_cause
 from qos.record.measured import Measured
 from qos.record.words import bytes_text, digits, duration_text
 
@@ -41,11 +43,16 @@ class Validation:
     measured: tuple[Recording, ...]
     kept: Measured
     lines: tuple[Line, ...]
+    facts: Facts
 
     @property
     def outside(self) -> tuple[Line, ...]:
         """What is farther off than stated."""
         return tuple(line for line in self.lines if line.verdict == "OUTSIDE")
+
+    def likely(self, line: Line) -> Likely | None:
+        """What a line that is outside is likely off for; None: nothing that is known."""
+        return likely_cause(line, self.facts)
 
     def to_json(self) -> dict[str, Any]:
         """The stable machine form; small enough to keep."""
@@ -60,8 +67,27 @@ class Validation:
             "measuring_cpus": self.kept.measuring_cpus,
             "repeats": len(self.measured),
             "seed": self.predicted.meta.get("seed"),
-            "lines": [line.to_json() for line in self.lines],
+            "lines": [line.to_json() | {"likely_cause": self._cause_words(line)} for line in self.lines],
         }
+
+    def sentences(self) -> list[str]:
+        """The answer: how many lines are outside, then for each likely cause which."""
+        counts = Counter(line.verdict for line in self.lines)
+        within = [f"{counts[name]} {name}" for name in ("in noise", "close", "lab effect") if counts[name]]
+        told = ", ".join(within) or "none within"
+        if not self.outside:
+            return [f"All {len(self.lines)} lines are within their tolerance: {told}."]
+        by_cause: dict[str, list[Line]] = {}
+        for line in self.outside:
+            by_cause.setdefault(self._cause_words(line) or "no known cause fits", []).append(line)
+        return [
+            f"{len(self.outside)} of {len(self.lines)} lines are OUTSIDE, {told}. Likely causes:",
+            *(f"{cause} → {_whose(lines)}" for cause, lines in by_cause.items()),
+        ]
+
+    def _cause_words(self, line: Line) -> str | None:
+        cause = self.likely(line) if line.verdict == "OUTSIDE" else None
+        return None if cause is None else f"{cause.name} ({cause.whose}): {cause.words}"
 
     def rows(self) -> list[tuple[str, ...]]:
         """Cells of :data:`HEADERS`."""
@@ -134,7 +160,10 @@ def validate(
     predicted = predictions(scenario, kept)
     lines = compare(predicted, kept, tolerances)
     emulator = str(kept.meta.get("emulator", ""))
-    return Validation(scenario.name, name, kernel, release, emulator, predicted[0], measured, kept, lines)
+    facts = Facts.of(predicted[0], measured, kept)
+    return Validation(
+        scenario.name, name, kernel, release, emulator, predicted[0], measured, kept, lines, facts
+    )
 
 
 def _measured(task: Task, say: Callable[[str], None]) -> tuple[Recording, ...]:
@@ -152,6 +181,14 @@ def _measured(task: Task, say: Callable[[str], None]) -> tuple[Recording, ...]:
         say(f"warning: {words}")
     say(f"{many} {task.lane}")
     return measure_in_guest(task, say)
+
+
+def _whose(lines: Sequence[Line]) -> str:
+    """The metrics and whose they are: ``cpu_usage of a/c, b/c``."""
+    by_metric: dict[str, list[str]] = {}
+    for line in lines:
+        by_metric.setdefault(line.metric, []).append(line.subject)
+    return "; ".join(f"{metric} of {', '.join(whose)}" for metric, whose in by_metric.items())
 
 
 def line_cells(line: Line) -> tuple[str, ...]:
@@ -183,12 +220,25 @@ def _value(metric: str, value: float | None) -> str:
 
 
 def write_validation_page(found: Validation, path: Path) -> None:
-    """One report with the prediction and the measured run that is in the middle, side by side.
+    """One report: what is outside and why, prediction and measurement over each other, then side by side.
 
     Raises:
         qos.errors.RecordingError: it cannot be written.
     """
-    write_page(tell(runs_to_show(found)), path)
+    from qos.report.figures import fidelity
+    from qos.report.page import write_report
+    from qos.report.picture import Absent, Picture, Table
+    from qos.report.registry import FIGURES
+    from qos.report.run import Run
+
+    def draw(runs: Sequence[Run]) -> Picture | Absent:
+        picture = fidelity.draw(runs)
+        table = Table(tuple(header.lower() for header in HEADERS), tuple(found.rows()))
+        return picture if isinstance(picture, Absent) else replace(picture, table=table)
+
+    told = tell(runs_to_show(found))
+    others = {name: figure for name, figure in FIGURES.items() if name != "policies"}
+    write_report(told.recordings, told.summaries, found.sentences(), path, {"fidelity": draw, **others})
 
 
 def runs_to_show(found: Validation) -> list[Recording]:

@@ -20,7 +20,7 @@ from qos.model.sample import Recording
 from qos.model.summary import Summary
 from qos.report.keys import legend
 from qos.report.picture import Absent, Panel, Picture, Table
-from qos.report.registry import FIGURES
+from qos.report.registry import FIGURES, Draw
 from qos.report.run import Run, contended
 from qos.report.script import SCRIPT
 from qos.report.style import style_sheet
@@ -44,7 +44,11 @@ _FACTS: Final = (
 
 
 def write_report(
-    recordings: Sequence[Recording], summaries: Sequence[Summary], answer: Sequence[str], path: Path
+    recordings: Sequence[Recording],
+    summaries: Sequence[Summary],
+    answer: Sequence[str],
+    path: Path,
+    figures: Mapping[str, Draw] = FIGURES,
 ) -> None:
     """Write the page of :func:`render_page` to ``path``, whole or not at all.
 
@@ -52,7 +56,7 @@ def write_report(
         RecordingError: the disk refused.
         ValueError: as :func:`render_page`.
     """
-    write_html(render_page(recordings, summaries, answer), path)
+    write_html(render_page(recordings, summaries, answer, figures), path)
 
 
 def write_html(text: str, path: Path) -> None:
@@ -79,13 +83,19 @@ def write_html(text: str, path: Path) -> None:
         ) from error
 
 
-def render_page(recordings: Sequence[Recording], summaries: Sequence[Summary], answer: Sequence[str]) -> str:
+def render_page(
+    recordings: Sequence[Recording],
+    summaries: Sequence[Summary],
+    answer: Sequence[str],
+    figures: Mapping[str, Draw] = FIGURES,
+) -> str:
     """The page as HTML, plotly's script inside; it asks the network for nothing and forbids it by its CSP.
 
     Args:
         recordings: runs of one scenario, one a policy, in the order they shall be shown.
         summaries: theirs, in the same order.
         answer: the sentences that answer first, the most important one in front.
+        figures: what is drawn, by name, in this order.
 
     Raises:
         ValueError: no recording, or not as many summaries.
@@ -93,7 +103,7 @@ def render_page(recordings: Sequence[Recording], summaries: Sequence[Summary], a
     runs = [Run.of(recording, summary) for recording, summary in zip(recordings, summaries, strict=True)]
     if not runs:
         raise ValueError("no recording to report")
-    pictures = {name: draw(runs) for name, draw in FIGURES.items()}
+    pictures = {name: draw(runs) for name, draw in figures.items()}
     title = _title(runs)
     sections = [section(name, picture) for name, picture in pictures.items() if isinstance(picture, Picture)]
     absent = {name: picture.reason for name, picture in pictures.items() if isinstance(picture, Absent)}
