@@ -38,6 +38,10 @@ def simulate_fleet(
     globs = tuple(keep) or scenario.keep
     if globs and keep and not record:
         raise InputError("keeps nothing", field="--no-record", expected="curves to be stored for --keep")
+    for warning in scenario.warnings:
+        print(f"qos: warning: {warning}", file=sys.stderr)
+    if len(scenario.nodes) == 1 and scenario.agents:
+        print(f"qos: steps run no agents: no {' or '.join(scenario.agents)}", file=sys.stderr)
     placement = place(scenario)
     command = shlex.join(["qos", *sys.argv[1:]])
     folder = out / scenario.name

@@ -20,7 +20,8 @@ class Output(StrEnum):
 
 def report(
     recordings: Annotated[
-        list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="RECORDING...")
+        list[Path],
+        typer.Argument(help="Recordings, fleets' runs, or folders of them.", metavar="RECORDING..."),
     ],
     out: Annotated[Path, typer.Option("--out", help="The page to write.")] = Path("reports/out/report.html"),
 ) -> None:
@@ -29,8 +30,15 @@ def report(
     Example: qos report reports/out/contention --out contention.html
     """
     from qos.cli.table import wrapped
+    from qos.experiment import fleet_tell
     from qos.experiment.tell import read_all, tell, write_page
 
+    fleets = fleet_tell.read_fleets(recordings)
+    if fleets:
+        fleet_tell.write_page(fleets, out)
+        print(wrapped(fleet_tell.answer(fleets)))
+        print(f"report: {out}", file=sys.stderr)
+        return
     told = tell(read_all(recordings))
     write_page(told, out)
     print(wrapped(told.answer))
@@ -38,7 +46,7 @@ def report(
 
 
 def compare(
-    before: Annotated[Path, typer.Argument(help="A recording.")],
+    before: Annotated[Path, typer.Argument(help="A recording, or a fleet's run.")],
     after: Annotated[Path, typer.Argument(help="Another one.")],
     output: Annotated[Output, typer.Option("-o", "--output", help="How to print.")] = Output.TABLE,
 ) -> None:

@@ -21,14 +21,23 @@ def wrapped(sentences: Sequence[str]) -> str:
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned columns two spaces apart; the last one is not padded.
 
+    A row of one cell and nothing else is a title: it may be longer than the first column is wide.
+
     >>> print(text_table(["NAME", "AGE"], [["web", "3d"], ["database", "1h"]]))
     NAME      AGE
     web       3d
     database  1h
     """
     table = [list(headers), *(list(row) for row in rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
+    widths = [
+        max(len(row[column]) for row in table if column or not _is_title(row))
+        for column in range(len(headers))
+    ]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in table
     )
+
+
+def _is_title(row: Sequence[str]) -> bool:
+    return len(row) > 1 and not any(row[1:])

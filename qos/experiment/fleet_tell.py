@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from qos.errors import RecordingError
 from qos.model.fleet_run import FleetRun
-from qos.record.fleet_summary import class_of, pools, to_json, workloads
+from qos.record.compare import Difference, compare_figures
+from qos.record.fleet_summary import class_of, classes, pools, to_json, workloads
 from qos.record.words import bytes_text, digits, duration_text, percent_text
 
 TABLE_HEADERS: Final = (
     "WORKLOAD",
-    "PODS",
     "CPU",
     "P99",
     "DELAY99",
     "THROTTLED",
     "WAITED",
     "MEMORY",
-    "KILLED",
+    "OOM",
 )
 POOL_HEADERS: Final = ("POOL", "NODES", "CONTAINERS", "BUSY50", "BUSY99", "WAITED", "MEMORY")
 MOST_POOLS: Final = 12
@@ -28,7 +30,7 @@ Figures = Mapping[str, float | int | None]
 
 
 def table_rows(runs: Sequence[FleetRun]) -> list[tuple[str, ...]]:
-    """Cells of :data:`TABLE_HEADERS`: a line a workload, and below it a line a policy.
+    """Cells of :data:`TABLE_HEADERS`: a line a workload, and below it a line a policy; 80 columns wide.
 
     CPU is the mean of one container, P99 is over containers and steps; DELAY99 is the 99th
     percentile of how long what waits would take; WAITED is the part of the wanted time that busy nodes cost.
@@ -36,7 +38,8 @@ def table_rows(runs: Sequence[FleetRun]) -> list[tuple[str, ...]]:
     found = [workloads(run) for run in runs]
     rows = []
     for name in dict.fromkeys(name for each in found for name in each):
-        rows.append((f"{name} ({class_of(runs[0], name)})", *[""] * (len(TABLE_HEADERS) - 1)))
+        of, count = class_of(runs[0], name), next(each[name]["containers"] for each in found if name in each)
+        rows.append((f"{name} ({of}), {count:,} containers", *[""] * (len(TABLE_HEADERS) - 1)))
         rows += [
             (f"  {run.policy}", *_cells(each[name]))
             for run, each in zip(runs, found, strict=True)
@@ -47,7 +50,6 @@ def table_rows(runs: Sequence[FleetRun]) -> list[tuple[str, ...]]:
 
 def _cells(found: Figures) -> tuple[str, ...]:
     return (
-        f"{found['containers']:,}",
         _cpus(found["cpu_mean_cpus"]),
         _cpus(found["cpu_p99_cpus"]),
         _seconds(found["delay_p99_seconds"]),
@@ -131,6 +133,58 @@ def fleet_json(runs: Sequence[FleetRun]) -> dict[str, Any]:
     meta = runs[0].meta
     keys = ("scenario", "seed", "profile", "kernel", "nodes", "pods", "steps", "step_seconds")
     return {**{key: meta.get(key) for key in keys}, "runs": [to_json(run) for run in runs]}
+
+
+def find_fleets(path: Path) -> list[Path]:
+    """The fleet runs at ``path`` or directly below it, by name; none where there are none."""
+    from qos.record.fleet_store import is_fleet_run
+
+    if is_fleet_run(path):
+        return [path]
+    return [child for child in sorted(path.iterdir()) if is_fleet_run(child)] if path.is_dir() else []
+
+
+def read_fleets(paths: Sequence[Path]) -> list[FleetRun]:
+    """The runs of folders, to be told together; none where the folders hold none.
+
+    Raises:
+        qos.errors.RecordingError: one is damaged or did not end, or they are not of one scenario and nodes.
+    """
+    from qos.record.fleet_store import read_fleet
+
+    found = {path: find_fleets(path) for path in paths}
+    without = [path for path, runs in found.items() if not runs]
+    if len(without) == len(found):
+        return []
+    if without:
+        raise RecordingError(f"{without[0]}: no fleet's run, but others are; tell them apart")
+    runs = [read_fleet(each) for path in paths for each in found[path]]
+    scenario, nodes = runs[0].meta.get("scenario"), runs[0].pools
+    for run in runs:
+        if (run.meta.get("scenario"), run.pools) != (scenario, nodes):
+            raise RecordingError(
+                f"runs of {scenario} and of {run.meta.get('scenario')} on other nodes in one report; "
+                "expected those of one scenario (qos compare takes any two)"
+            )
+    return runs
+
+
+def fleet_differences(before: FleetRun, after: FleetRun) -> tuple[Difference, ...]:
+    """What differs between two runs: pools, then classes, then workloads, the largest change first in each.
+
+    A pool, class or workload that only one run has is told with nothing on the other side.
+    """
+    found: list[Difference] = []
+    for word, of in (("pool", pools), ("class", classes), ("workload", workloads)):
+        sides = [
+            {f"{word} {name}": _known(each) for name, each in of(run).items()} for run in (before, after)
+        ]
+        found += sorted(compare_figures(*sides), key=lambda each: -abs(each.change or math.inf))
+    return tuple(found)
+
+
+def _known(found: Figures) -> dict[str, float]:
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def _cpus(value: float | None) -> str:

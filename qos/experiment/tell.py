@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from qos.errors import RecordingError
 from qos.model.sample import Recording
 from qos.model.summary import Summary, WorkloadSummary
 from qos.record.answer import answer, to_json
@@ -126,7 +127,23 @@ def read_all(paths: Sequence[Path]) -> list[Recording]:
 
 
 def differences(before: Path, after: Path) -> tuple[Difference, ...]:
-    """What differs between two recordings, the largest change first."""
+    """What differs between two recordings, or two runs of fleets, the largest change first.
+
+    Raises:
+        qos.errors.RecordingError: none there, several runs of a fleet, or one of each kind.
+    """
+    from qos.experiment.fleet_tell import find_fleets, fleet_differences
+    from qos.record.fleet_store import read_fleet
+
+    fleets = [find_fleets(path) for path in (before, after)]
+    if any(fleets):
+        for path, found in zip((before, after), fleets, strict=True):
+            if not found:
+                raise RecordingError(f"{path}: no fleet's run, but the other is; expected two of one kind")
+            if len(found) > 1:
+                names = ", ".join(each.name for each in found)
+                raise RecordingError(f"{path}: holds {len(found)} runs; expected one of {names}")
+        return fleet_differences(*(read_fleet(found[0]) for found in fleets))
     old, new = (summarize(recording) for path in (before, after) for recording in read_all([path])[:1])
     return tuple(sorted(compare(old, new), key=lambda difference: -abs(difference.change or math.inf)))
 

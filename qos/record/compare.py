@@ -69,6 +69,13 @@ def compare(old: Summary, new: Summary, tolerance: float = 0.0) -> tuple[Differe
     return tuple(entry for entry in found if _differs(entry, tolerance))
 
 
+def compare_figures(
+    old: Mapping[str, Mapping[str, float]], new: Mapping[str, Mapping[str, float]]
+) -> tuple[Difference, ...]:
+    """Every figure that differs, of subjects with their figures by name."""
+    return tuple(entry for entry in _differences(old, new) if _differs(entry, 0.0))
+
+
 def _differs(entry: Difference, tolerance: float) -> bool:
     change = entry.change
     return change is None or abs(change) > tolerance

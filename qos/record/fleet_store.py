@@ -18,9 +18,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from qos.errors import RecordingError
-from qos.model.fleet_run import BUSY_BINS, COUNTERS, FleetRun, bin_edges
+from qos.model.cgroup import CgroupName
+from qos.model.event import Event
+from qos.model.fleet_run import BINS, BUSY_BINS, COUNTERS, FleetGroup, FleetRun, bin_edges
 from qos.record.fleet_summary import to_json
-from qos.record.store import write_text
+from qos.record.store import read_text, write_text
 
 FORMAT: Final = "qos.dev/fleet/v1"
 INDEX: Final = "fleet.json"
@@ -140,3 +142,82 @@ def _events_table(run: FleetRun) -> pa.Table:
             "reason": pa.array([event.reason for event in run.events], pa.string()),
         }
     )
+
+
+def is_fleet_run(path: Path) -> bool:
+    """Whether a fleet's run lies at ``path``, readable or not, ended or not."""
+    return (path / INDEX).is_file() or any(
+        (path / f"{name}.parquet").is_file() for name in ("groups", "curves")
+    )
+
+
+def read_fleet(path: Path) -> FleetRun:
+    """The run of a folder, without the group of each kill and without curves, which stay on disk.
+
+    Raises:
+        RecordingError: a run that did not end, one of another version, or one that is damaged.
+    """
+    text = read_text(path / INDEX)
+    if text is None:
+        raise RecordingError(f"{path}: holds no {INDEX}: a fleet's run that did not end; run it again")
+    try:
+        index = json.loads(text)
+        if not isinstance(index, dict) or index.get("format") != FORMAT:
+            version = index.get("format") if isinstance(index, dict) else None
+            raise RecordingError(f"{path}: is of format {version!r}; this version of qos reads {FORMAT}")
+        tables = {
+            name: pq.read_table(path / f"{name}.parquet") for name in ("groups", "histograms", "events")
+        }
+        return _run_of(index, tables)
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, pa.ArrowException) as error:
+        raise RecordingError(f"{path}: damaged: {error}") from error
+
+
+def _run_of(index: dict[str, Any], tables: dict[str, pa.Table]) -> FleetRun:
+    groups = tuple(
+        FleetGroup(each["pool"], each["qosClass"], each["workload"], int(each["containers"]))
+        for each in index["groups"]
+    )
+    rows, shape = tables["groups"], (-1, len(groups))
+    pools = {name: int(found["machines"]) for name, found in index["pools"].items()}
+    use, delay, busy = _counts(tables["histograms"], groups, list(pools))
+    events = tables["events"].to_pylist()
+    return FleetRun(
+        policy=str(index["policy"]),
+        seed=int(index["seed"]),
+        meta=dict(index["meta"]),
+        groups=groups,
+        pools=pools,
+        times=rows["time_seconds"].to_numpy().reshape(shape)[:, 0],
+        counters={name: rows[name].to_numpy().reshape(shape) for name in COUNTERS},
+        memory=rows["memory_bytes"].to_numpy().reshape(shape),
+        memory_peaks=np.array([each["memory_peak_bytes"] or 0.0 for each in index["groups"]]),
+        use=use,
+        delay=delay,
+        busy=busy,
+        kills=np.array([each["oom_kills"] for each in index["groups"]], dtype=np.int64),
+        events=tuple(
+            Event(each["time_seconds"], each["kind"], CgroupName(each["container"]), each["reason"])
+            for each in events
+        ),
+        unplaced=dict(index["unplaced"]),
+    )
+
+
+def _counts(
+    table: pa.Table, groups: Sequence[FleetGroup], pools: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The counts that :func:`histograms_table` has written: use, delay and busy."""
+    number = {(each.pool, each.qos_class, each.workload): place for place, each in enumerate(groups)}
+    edges = bin_edges()
+    found = {name: np.zeros((len(groups), BINS), dtype=np.int64) for name in ("cpus", "delay_seconds")}
+    busy = np.zeros((len(pools), BUSY_BINS), dtype=np.int64)
+    for row in table.to_pylist():
+        if row["of"] == "busy":
+            busy[pools.index(row["pool"]), round(row["from"] * (BUSY_BINS - 1))] = row["count"]
+        else:
+            group = number[row["pool"], row["qos_class"], row["workload"]]
+            found[row["of"]][group, int(np.searchsorted(edges, row["from"]))] = row["count"]
+    return found["cpus"], found["delay_seconds"], busy

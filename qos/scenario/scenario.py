@@ -191,8 +191,20 @@ def _resolved(
         limit_ranges=manifests.limit_ranges,
         policy_documents=tuple(policy_documents),
         skipped=manifests.skipped,
-        warnings=(*document.warnings, *manifests.warnings),
+        warnings=(*document.warnings, *manifests.warnings, *_agents_of_fleets(document, spec, nodes)),
     )
+
+
+def _agents_of_fleets(document: Document, spec: ScenarioSpec, nodes: Sequence[Node]) -> Iterator[InputError]:
+    """What to say of agents that are asked for by name where several nodes run without any."""
+    if len(nodes) > 1 and spec.agents and "agents" in spec.model_fields_set:
+        yield InputError(
+            "several nodes run in steps, without agents: nobody is evicted or restarted",
+            source=document.locate(("spec", "agents")),
+            field="spec.agents",
+            value=", ".join(spec.agents),
+            expected="[]; one node runs in events, with agents",
+        )
 
 
 def _bound(

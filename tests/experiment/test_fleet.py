@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,25 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from qos.errors import InputError
+from qos.cli.table import text_table
+from qos.errors import InputError, RecordingError
 from qos.experiment.check import CheckOptions, check_scenario
 from qos.experiment.fleet import run_fleet
 from qos.experiment.fleet_place import place
-from qos.experiment.fleet_tell import answer
+from qos.experiment.fleet_tell import (
+    POOL_HEADERS,
+    TABLE_HEADERS,
+    answer,
+    fleet_json,
+    pool_rows,
+    read_fleets,
+    table_rows,
+    write_page,
+)
 from qos.experiment.import_openb import PODS_FILE, import_openb
 from qos.experiment.simulate import load, simulate
-from qos.model.fleet_run import BINS
+from qos.experiment.tell import differences
+from qos.model.fleet_run import BINS, FleetRun
 from qos.model.sample import Recording
 from qos.record.fleet_store import FleetWriter
 from qos.record.fleet_summary import figures, pools, workloads
@@ -234,3 +246,86 @@ def test_the_openb_cluster_runs(shared_dir: Path, tmp_path: Path) -> None:
         for pod in made.pods["items"]
     )
     assert run.memory[-1].sum() == pytest.approx(held * 0.7 * 2**20, rel=0.001)
+
+
+def _written(scenario: Scenario, folder: Path) -> list[FleetRun]:
+    """Runs of all policies of a scenario, left in folders of their names."""
+    runs = []
+    for policy in scenario.policies:
+        writer = FleetWriter(folder / policy)
+        runs.append(run_fleet(scenario, policy, 0, sink=writer))
+        writer.finish(runs[-1])
+    return runs
+
+
+def test_a_fleet_run_is_read_back_as_it_was(few: Scenario, tmp_path: Path) -> None:
+    """The answer, the tables, the machine form and the page are the same from the folder."""
+    runs = _written(few, tmp_path / "out")
+    read = read_fleets([tmp_path / "out"])
+    assert [run.policy for run in read] == sorted(few.policies)
+    by_policy = {run.policy: run for run in read}
+    again = [by_policy[run.policy] for run in runs]
+    assert fleet_json(again) == fleet_json(runs)
+    assert answer(again) == answer(runs)
+    write_page(runs, tmp_path / "first.html")
+    write_page(again, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "first.html").read_bytes()
+
+
+def test_two_fleet_runs_are_compared_by_pool_class_and_workload(few: Scenario, tmp_path: Path) -> None:
+    """Only what differs, with both values; the same run differs in nothing."""
+    old, new = _written(few, tmp_path / "out")
+    found = differences(tmp_path / "out" / old.policy, tmp_path / "out" / new.policy)
+    told = {(each.subject, each.metric): (each.old, each.new) for each in found}
+    throttled = workloads(old)["web"]["nr_throttled"], workloads(new)["web"]["nr_throttled"]
+    assert throttled[0]
+    assert told["workload web", "nr_throttled"] == throttled
+    assert {subject.split()[0] for subject, _ in told} == {"pool", "class", "workload"}
+    assert "pool small" in {subject for subject, _ in told}
+    assert not differences(tmp_path / "out" / old.policy, tmp_path / "out" / old.policy)
+
+
+def test_what_cannot_be_read_or_compared_is_one_clear_error(few: Scenario, tmp_path: Path) -> None:
+    """A run that did not end, a changed table, several runs for one, other nodes, another kind."""
+    policy = _written(few, tmp_path / "out")[0].policy
+    folder = tmp_path / "out" / policy
+    _written(replace(few, nodes=few.nodes[1:]), tmp_path / "less")
+    recording = Path(__file__).resolve().parents[1] / "data" / "recordings"
+    for wrong, reason in (
+        (
+            lambda: differences(tmp_path / "out", folder),
+            "holds 2 runs; expected one of kubelet, no-cpu-limits",
+        ),
+        (lambda: differences(folder, recording), "no fleet's run, but the other is"),
+        (lambda: read_fleets([folder, recording]), "no fleet's run, but others are"),
+        (lambda: read_fleets([folder, tmp_path / "less"]), "on other nodes in one report"),
+    ):
+        with pytest.raises(RecordingError, match=re.escape(reason)):
+            wrong()
+    (folder / "groups.parquet").write_bytes(b"PAR1 no longer")
+    with pytest.raises(RecordingError, match="damaged"):
+        read_fleets([folder])
+    (folder / "fleet.json").unlink()
+    with pytest.raises(RecordingError, match="did not end"):
+        read_fleets([folder])
+
+
+def test_the_tables_fit_a_terminal_of_80_columns() -> None:
+    """Those of the two pools in docs/fleets.md, under two policies."""
+    scenario = load(TWO_POOLS)
+    runs = [run_fleet(scenario, policy, 0) for policy in scenario.policies]
+    for table in (text_table(TABLE_HEADERS, table_rows(runs)), text_table(POOL_HEADERS, pool_rows(runs[0]))):
+        assert max(map(len, table.splitlines())) <= 80
+
+
+def test_agents_named_for_several_nodes_are_told_to_do_nothing(few: Scenario, tmp_path: Path) -> None:
+    """With file, line and what would be right; not where none are named, or an empty list is."""
+    text = (tmp_path / "few.yaml").read_text()
+    assert not few.warnings
+    for agents, count in (("[eviction, restart]", 1), ("[]", 0)):
+        (tmp_path / "named.yaml").write_text(text.replace("  duration:", f"  agents: {agents}\n  duration:"))
+        warnings = load(tmp_path / "named.yaml").warnings
+        assert len(warnings) == count
+    (tmp_path / "named.yaml").write_text(text.replace("  duration:", "  agents: [eviction]\n  duration:"))
+    (warning,) = load(tmp_path / "named.yaml").warnings
+    assert str(warning).startswith(f"{tmp_path / 'named.yaml'}:6:11: spec.agents: several nodes run in steps")
