@@ -58,14 +58,15 @@ def predict(
         The simulated recording; its ``meta["shapes"]`` says what each leaf's workload does.
     """
     there = on_kernel(scenario, str(measured["release"]))
-    tick = _slices_tick(there, policy, float(measured.get("clock_step_seconds") or 0.0))
+    step = float(measured.get("clock_step_seconds") or 0.0)
+    tick = _slices_tick(there, policy, step)
     machine = Machine(
         memory_bytes=measured.get("memory_bytes"),
         period_phases=phases or {},
         tick_seconds=tick,
         coarse_clock=tick is not None,
     )
-    there = _beside(there, float(measured.get("measuring_cpus", 0.0)), tick)
+    there = _beside(there, float(measured.get("measuring_cpus", 0.0)), tick, step)
     (found,) = simulate(there, policies=[policy], seed=seed, machine=machine)
     return with_shapes(found, scenario)
 
@@ -81,18 +82,23 @@ def _slices_tick(scenario: Scenario, policy: str, clock_step_seconds: float) -> 
 
     if clock_step_seconds < _COARSE_SECONDS or scenario.profile.kernel >= EEVDF_SINCE:
         return None
-    if any(isinstance(load.cpu, Requests) for load in scenario.demand.values()):
+    if _has_requests(scenario):
         return None
     limits = [spec.cpu_max for spec in _details_of(scenario, policy).plan.cgroups.values()]
     quotas = any(limit is not None and limit.quota_usec != "max" for limit in limits)
     return clock_step_seconds if quotas else None
 
 
-def _beside(scenario: Scenario, cpus: float, tick: float | None) -> Scenario:
+def _has_requests(scenario: Scenario) -> bool:
+    return any(isinstance(load.cpu, Requests) for load in scenario.demand.values())
+
+
+def _beside(scenario: Scenario, cpus: float, tick: float | None, step: float) -> Scenario:
     """The scenario with a small load beside all pods: measuring, and the kernel's own threads.
 
     A steady one; in slices it works in whole ticks, as a coarse clock saw it, at each reading or less often:
-    of 0.056 CPUs with readings every 2 s 11 ticks of 10 ms each time, of 0.0033 CPUs one every 3 s.
+    of 0.056 CPUs with readings every 2 s 11 ticks of 10 ms each time, of 0.0033 CPUs one every 3 s. Beside
+    requests it comes a tick at a time, for which a request in service waits: of 0.02 CPUs every 0.5 s.
     """
     if cpus <= 0.0:
         return scenario
@@ -101,6 +107,8 @@ def _beside(scenario: Scenario, cpus: float, tick: float | None) -> Scenario:
         period = max(scenario.sample_interval_seconds, tick / cpus)
         used = round(cpus * period / tick) * tick / period
         shape |= {"cpu": f"{used:.6f}", "period": f"{period:.6f}s"}
+    elif step >= _COARSE_SECONDS and _has_requests(scenario):
+        shape["period"] = f"{step / cpus:.6f}s"
     load = Workload.model_validate({"name": BESIDE, "cpu": shape})
     return replace(scenario, system={**scenario.system, BESIDE: load})
 
