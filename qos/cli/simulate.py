@@ -108,17 +108,19 @@ def _once(
     output: Output, **files: Any,
 ) -> None:  # fmt: skip
     """One run a policy, on the kernel that is asked for or that can run it."""
-    from qos.experiment.simulate import load
+    from qos.experiment.simulate import compile_seconds, load
 
     loaded = load(scenario)
     if kernel is Kernel.STEPS or (kernel is Kernel.AUTO and len(loaded.nodes) > 1):
         from qos.cli.fleet import simulate_fleet
 
         simulate_fleet(loaded, policies=policies, seed=seed, keep=keep, output=output, **files)
-        return
-    if keep:
+    elif keep:
         raise typer.BadParameter("--keep belongs to steps; in events every curve is kept")
-    _simulate(loaded, policies, seed, output, **files)
+    else:
+        _simulate(loaded, policies, seed, output, **files)
+    if spent := compile_seconds():
+        print(f"compiled the simulator in {spent:.1f} s, once: later runs load it", file=sys.stderr)
 
 
 def _simulate(

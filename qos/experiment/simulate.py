@@ -119,6 +119,13 @@ def simulate(
     return recordings
 
 
+def compile_seconds() -> float:
+    """Seconds that this process spent compiling the simulated kernel; 0 where an earlier one did."""
+    from qos.simulate.jit import compile_seconds
+
+    return compile_seconds()
+
+
 def _refuse_uncomputed(scenario: Scenario) -> None:
     """What the simulated kernel would leave out without a word is an error instead.
 

@@ -9,17 +9,16 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-
-import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from qos.errors import RecordingError
 from qos.model.sample import Recording
 from qos.model.summary import Summary
 from qos.report.keys import legend
 from qos.report.picture import Absent, Panel, Picture, Table
+from qos.report.plotly_json import figure_text
 from qos.report.registry import FIGURES, Draw
 from qos.report.run import Run, contended
 from qos.report.script import SCRIPT
@@ -119,7 +118,7 @@ def render_page(
 
 def html_document(title: str, header: str, main: Sequence[str]) -> str:
     """A complete page: style, plotly's library and our script inside, nothing from anywhere else."""
-    library = get_plotlyjs().replace("\r\n", "\n")
+    library = _library()
     return "\n".join(
         [
             "<!doctype html>",
@@ -137,6 +136,20 @@ def html_document(title: str, header: str, main: Sequence[str]) -> str:
             f"<script>{SCRIPT}</script></body></html>",
         ]
     )
+
+
+def _library() -> str:
+    """plotly.js as plotly's package carries it; the package itself is not imported.
+
+    Raises:
+        RecordingError: the package or the file is not there.
+    """
+    spec = find_spec("plotly")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "package_data" / "plotly.min.js"
+        if path.is_file():
+            return path.read_bytes().decode().replace("\r\n", "\n")
+    raise RecordingError("plotly.min.js of the package plotly is not there: install plotly again")
 
 
 def _policy(*scripts: str) -> str:
@@ -222,16 +235,13 @@ def _cell(text: str) -> str:
 
 
 def _panel(identity: str, panel: Panel, question: str) -> str:
-    figure = go.Figure(panel.figure)
-    figure.update_layout(template=None)
-    # "<" is written so that no name from a manifest can end the script element
-    content = str(figure.to_json()).replace("<", "\\u003c")
+    content = figure_text(panel.figure)
     title = f"<h3>{escape(panel.title)}</h3>" if panel.title else ""
     spoken = escape(f"{question} {panel.title}".strip())
     return (
         f'<figure class="panel">{title}'
         f'<div class="chart" id="{identity}" role="img" aria-label="{spoken}" '
-        f'style="min-height:{int(figure.layout.height)}px"></div>'
+        f'style="min-height:{int(panel.figure["layout"]["height"])}px"></div>'
         f'<script type="application/json" id="{identity}-figure">{content}</script></figure>'
     )
 

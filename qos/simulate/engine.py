@@ -19,7 +19,7 @@ from qos.simulate.quota import account, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
 from qos.simulate.share import fits, gather, share
-from qos.simulate.slices import COARSE, TICK, begin_moment, decide, next_moment, note_throttled
+from qos.simulate.slices import COARSE, begin_moment, decide, next_moment, note_throttled
 
 FINISHED: Final = 0
 NEED_COMPLETIONS: Final = 1
@@ -89,13 +89,8 @@ def bury(state: Any, deaths: int, now: float) -> None:
 @inner
 def step_memory(state: Any, used: int, now: float) -> int:
     """Bring memory up to now; returns how many rows of the log are used."""
-    groups, holders, counters, killed, log = (
-        state.groups,
-        state.holders,
-        state.counters,
-        state.killed,
-        state.log,
-    )
+    groups, holders, counters = state.groups, state.holders, state.counters
+    killed, log = state.killed, state.log
     corner_times, corner_values = state.corner_times, state.corner_values
     if state.clock[STALLED] > 0.0:
         press_memory(state.nodes, counters, now)
@@ -211,14 +206,15 @@ def is_calm(nodes: Any) -> bool:
 
 
 @inner
-def share_cpu(state: Any, event_rows: int, now: float) -> int:
+def share_cpu(state: Any, sliced: Any, event_rows: int, now: float) -> int:
     """Set all rates, and bring who gets another one up to now; returns rows of the log used."""
     nodes = state.nodes
-    sliced = state.slices[TICK] > 0.0
-    coarse = state.slices[COARSE] > 0.0
+    coarse = False
+    if sliced is not None:
+        coarse = state.slices[COARSE] > 0.0
     if gather(nodes, state.counters, now) > 0:
         event_rows = log_throttled(nodes, state.log, event_rows, now)
-    if sliced:
+    if sliced is not None:
         decide(state, now)
     elif len(state.pools) > 1:
         scratch = state.scratch
@@ -241,13 +237,13 @@ def share_cpu(state: Any, event_rows: int, now: float) -> int:
             node.width = width
             next_quota = min(next_quota, node.next)
     state.clock[NEXT_QUOTA] = next_quota
-    if coarse:
+    if sliced is not None and coarse:
         note_throttled(state, now)
     for index in range(len(state.sources)):
         if state.sources[index].alive:
             adopt(state, index, now)
     find_pressure(nodes, state.counters, now)
-    state.clock[CALM] = 1.0 if len(state.pools) == 1 and not sliced and is_calm(nodes) else 0.0
+    state.clock[CALM] = 1.0 if len(state.pools) == 1 and sliced is None and is_calm(nodes) else 0.0
     return event_rows
 
 
@@ -296,9 +292,11 @@ def take_reading(state: Any) -> None:
 
 
 @inner
-def look_ahead(state: Any, now: float) -> float:
+def look_ahead(state: Any, sliced: Any, now: float) -> float:
     """When the next event is, at the rates of now."""
-    then = next_moment(state) if state.slices[TICK] > 0.0 else state.clock[NEXT_QUOTA]
+    then = state.clock[NEXT_QUOTA]
+    if sliced is not None:
+        then = next_moment(state)
     due = state.due
     for index in range(len(due)):
         if due[index] == ANEW:
@@ -308,8 +306,11 @@ def look_ahead(state: Any, now: float) -> float:
 
 
 @compiled
-def run(until: float, state: Any) -> int:
-    """Advance to ``until``. Returns FINISHED, or which buffer has to be emptied before going on."""
+def run(until: float, state: Any, sliced: Any) -> int:
+    """Advance to ``until``. Returns FINISHED, or which buffer has to be emptied before going on.
+
+    ``sliced``: True where CPU is given in slices; None, and the code of slices is not compiled.
+    """
     clock = state.clock
     now = clock[NOW]
     done_rows, event_rows = int(clock[DONE_ROWS]), int(clock[EVENT_ROWS])
@@ -328,17 +329,19 @@ def run(until: float, state: Any) -> int:
             killed_before = clock[DEATHS]
             event_rows = step_memory(state, event_rows, now)
             everything = everything or clock[DEATHS] > killed_before
-        ticked = state.slices[TICK] > 0.0 and begin_moment(state, now)
+        ticked = False
+        if sliced is not None:
+            ticked = begin_moment(state, now)
         done_rows, moved, quotas = settle_due(state, done_rows, now, everything)
         everything = False
         if ticked or quotas or (moved > 0 and not share_calmly(state, moved, now)):
-            event_rows = share_cpu(state, event_rows, now)
+            event_rows = share_cpu(state, sliced, event_rows, now)
         if sampling:
             catch_up_all(state, now)
             take_reading(state)
         if ending:
             break
-        now = max(now, min(until, clock[NEXT_SAMPLE], clock[NEXT_MEMORY], look_ahead(state, now)))
+        now = max(now, min(until, clock[NEXT_SAMPLE], clock[NEXT_MEMORY], look_ahead(state, sliced, now)))
     catch_up_all(state, now)
     clock[NOW] = now
     clock[DONE_ROWS], clock[EVENT_ROWS] = float(done_rows), float(event_rows)

@@ -249,7 +249,8 @@ class SimKernel:
             holders.values, self._machine, killed, self._counters, self._readings.picked, rows, times,
             self._done_room, self._log,
         )  # fmt: skip
-        while engine.run(until, state) != engine.FINISHED:
+        sliced = True if self._slices[TICK] else None
+        while engine.run(until, state, sliced) != engine.FINISHED:
             self._empty_buffers()
         self._empty_buffers()
         used = int(clock[engine.ROWS])

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from qos.record.summarize import summarize
 from qos.report import theme
 from qos.report.figures import cpu_over_time, events, memory, policies, share, throttling, tree
 from qos.report.picture import Picture
+from qos.report.registry import FIGURES
 from qos.report.run import Run, chosen
 from qos.report.series import rate, thinned
 
@@ -175,6 +177,15 @@ class TestPictures:
         assert table is not None
         assert table.rows[0][1:4] == ("kubelet", "OOM kill", "neighbour")
         assert table.rows[0][4].startswith("memory.max 768 MiB reached")
+
+
+class TestValidity:
+    def test_plotly_knows_every_property_of_every_figure(self, runs: list[Run]) -> None:
+        """Pages are written without plotly's checks, so plotly's own classes take each figure here."""
+        for draw in FIGURES.values():
+            drawn = draw(runs)
+            for panel in drawn.panels if isinstance(drawn, Picture) else ():
+                go.Figure(panel.figure)
 
 
 class TestTheme:
