@@ -56,10 +56,9 @@ def write_input(path: Path, form: str, pods: int) -> None:
             file.write('{\n    "apiVersion": "v1",\n    "items": [\n')
         for index in range(pods):
             document["metadata"]["name"] = f"web-{index}"
-            document["spec"]["containers"][0]["resources"]["requests"] = {
-                "cpu": f"{100 + index % 400}m",
-                "memory": f"{64 + index % 300}Mi",
-            }
+            asked = {"cpu": f"{100 + index % 400}m", "memory": f"{64 + index % 300}Mi"}
+            resources = {"requests": asked, "limits": {"cpu": asked["cpu"], "memory": "512Mi"}}
+            document["spec"]["containers"][0]["resources"] = resources
             if form == "yaml":
                 file.write(POD.format(index=index, cpu=100 + index % 400, memory=64 + index % 300) + "---\n")
             elif form == "stream":

@@ -183,9 +183,15 @@ def _classify(document: Document, found: Found) -> None:
     try:
         _known_kind(document, kind, api_version, found)
     except InputErrors as errors:
-        found.errors += errors.errors
+        found.errors += map(_told, errors.errors)
     except InputError as error:
-        found.errors.append(error)
+        found.errors.append(_told(error))
+
+
+def _told(error: InputError) -> InputError:
+    """An error that is kept, without the frames in which it came up: they hold the document and its text."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def _type_name(data: Any) -> str:
