@@ -14,6 +14,7 @@ from typing import Any, Self
 from enforcer import control
 from enforcer.announce import Announcer, leaves_below
 from enforcer.apply import Enforcer
+from enforcer.cgroup_text import parse_flat_keyed
 from enforcer.cgroupfs import CgroupFS
 from enforcer.drift import Difference, Spell
 from enforcer.observe import Beside, Happening, Sampler, Watch
@@ -84,6 +85,9 @@ class HostKernel:
         self._works = Works(fs, enforcer, self._spell)
         self._reconciler: Reconciler | None = None
         self._events: list[Event] = []
+        self._getting_ready: dict[CgroupName, float] = {}
+        self.late_starts: list[tuple[float, CgroupName, float]] = []
+        """Of each workload started after time began: when it began, and the CPU seconds it got ready with."""
         self._only_if = only_if
         enforcer.apply(plan, prune=True, only_if=only_if)
         paths = self._paths()
@@ -146,6 +150,8 @@ class HostKernel:
         starter = self._starter
         if starter is None:
             raise HostError("this kernel was made without a way to start workloads")
+        if self._began is not None:
+            self._getting_ready[cgroup] = self._cpu_seconds(cgroup)
         self._works.put(cgroup, lambda: starter(cgroup, self._spell(cgroup), workload, oom_score_adj))
 
     def hand_over(self) -> Mapping[CgroupName, Work]:
@@ -256,12 +262,20 @@ class HostKernel:
     def _begin(self) -> None:
         began = self._works.begin(self._began, self._begin_on)
         if self._began is not None:
+            for cgroup, before in self._getting_ready.items():
+                used = max(0.0, self._cpu_seconds(cgroup) - before)
+                self.late_starts.append((self.now_seconds, cgroup, used))
+            self._getting_ready.clear()
             return
         self._began = began
         self._next_sample = self._interval
         if self._begin_on > 0.0:
             time.sleep(max(0.0, began - time.monotonic()))
             self._sampler.sample()  # what processes used to get ready is not part of the time that begins
+
+    def _cpu_seconds(self, cgroup: CgroupName) -> float:
+        stat = self._fs.read_or_none(self._spell(cgroup), "cpu.stat")
+        return parse_flat_keyed(stat).get("usage_usec", 0) / 1e6 if stat else 0.0
 
     def _look_after(self, now: float) -> None:
         self._events += list(self._works.look_after(now, self._look_at))

@@ -15,6 +15,7 @@ from qos.experiment.admission import as_stored
 from qos.experiment.agents import build_agents
 from qos.experiment.bandwidth import pod_network
 from qos.experiment.drive import Driver
+from qos.experiment.late_starts import outside_over_time, without_getting_ready
 from qos.experiment.policies import policy_named
 from qos.experiment.rig import Rig, rig_of
 from qos.experiment.rig_network import check_network, pod_networks
@@ -239,22 +240,27 @@ def _once(
         ) as kernel:  # fmt: skip
             seen = Driver(kernel, plan, workloads, agents).run(scenario.duration_seconds)
             phases = _phases(host, plan, kernel)
+            starts = kernel.late_starts
     finally:
         host.enforcer.delete(force_conflicts=True)
+    samples = without_getting_ready(since_the_start(seen.samples), starts)
     meta = describe(scenario, seed, "") | {
         **_this_machine(),
         "repeat": number,
         "run_hash": run_hash(scenario, details.plan, workloads, seed),
-        "measuring_cpus": outside_cpus(since_the_start(seen.samples), cpu_count()),
+        "measuring_cpus": outside_cpus(samples, cpu_count()),
         "period_phases": phases,
         "shapes": shapes_of(workloads),
     }
+    if starts:
+        interval = scenario.sample_interval_seconds
+        meta["measuring_over_time"] = outside_over_time(samples, cpu_count(), interval)
     return Recording(
         policy=policy,
         meta=meta,
         pods=pod_records(details, workloads),
         files={name: spec.files() for name, spec in details.plan.cgroups.items()},
-        samples=_of_the_plan(since_the_start(seen.samples)),
+        samples=_of_the_plan(samples),
         events=seen.events,
         completions=seen.completions,
     )

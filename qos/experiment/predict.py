@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -51,7 +51,8 @@ def predict(
         policy: whose plan.
         seed: of arrivals and costs.
         measured: what is known of the measuring machine: ``release`` of its kernel, ``memory_bytes``,
-            ``measuring_cpus``: used beside the pods, ``clock_step_seconds`` of its scheduler.
+            ``measuring_cpus``: used beside the pods, ``measuring_over_time``: the same up to each reading,
+            ``clock_step_seconds`` of its scheduler.
         phases: when the first period of each cgroup's cpu.max ended.
 
     Returns:
@@ -67,6 +68,8 @@ def predict(
         coarse_clock=tick is not None,
     )
     there = _beside(there, float(measured.get("measuring_cpus", 0.0)), tick, step)
+    if over_time := measured.get("measuring_over_time"):
+        there = _beside_over_time(there, over_time)
     (found,) = simulate(there, policies=[policy], seed=seed, machine=machine)
     return with_shapes(found, scenario)
 
@@ -109,6 +112,18 @@ def _beside(scenario: Scenario, cpus: float, tick: float | None, step: float) ->
         shape |= {"cpu": f"{used:.6f}", "period": f"{period:.6f}s"}
     elif step >= _COARSE_SECONDS and _has_requests(scenario):
         shape["period"] = f"{step / cpus:.6f}s"
+    load = Workload.model_validate({"name": BESIDE, "cpu": shape})
+    return replace(scenario, system={**scenario.system, BESIDE: load})
+
+
+def _beside_over_time(scenario: Scenario, over_time: Sequence[tuple[float, float]]) -> Scenario:
+    """The scenario with what ran beside the pods, when it ran: a restart takes a CPU a while."""
+    points: list[dict[str, Any]] = []
+    before = 0.0
+    for at, cpus in over_time:
+        points += [{"at": before, "value": f"{cpus:.6f}"}, {"at": at, "value": f"{cpus:.6f}"}]
+        before = at
+    shape = {"shape": "curve", "points": points, "threads": 1}
     load = Workload.model_validate({"name": BESIDE, "cpu": shape})
     return replace(scenario, system={**scenario.system, BESIDE: load})
 

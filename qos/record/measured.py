@@ -29,6 +29,8 @@ class Measured:
         clock_step_seconds: the tick of the measuring machine's clock of CPU time.
         measuring_cpus: what measuring itself used beside the pods, median.
         period_phases: of each repeat, when the first period of a cgroup's cpu.max ended, where it is drawn.
+        measuring_over_time: the same of the repeat in the middle, up to each reading (seconds, CPUs), where
+            workloads were started while time ran.
         meta: which scenario, hash of what was run, policy, kernel release, what emulates the machine,
             its CPUs and memory.
     """
@@ -39,6 +41,7 @@ class Measured:
     clock_step_seconds: float = 0.0
     measuring_cpus: float = 0.0
     period_phases: tuple[Mapping[CgroupName, float], ...] = ()
+    measuring_over_time: tuple[tuple[float, float], ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -59,12 +62,17 @@ class Measured:
             float(first.get("clock_step_seconds", 0.0)),
             median(float(run.meta.get("measuring_cpus", 0.0)) for run in recordings),
             tuple(_phases(run.meta.get("period_phases", {})) for run in recordings),
+            _curve(recordings[len(recordings) // 2].meta.get("measuring_over_time", ())),
             {name: first[name] for name in _META if name in first} | {"policy": recordings[0].policy},
         )
 
     def machine(self) -> dict[str, Any]:
         """What must be known of the measuring machine to predict this."""
-        own = {"measuring_cpus": self.measuring_cpus, "clock_step_seconds": self.clock_step_seconds}
+        own = {
+            "measuring_cpus": self.measuring_cpus,
+            "measuring_over_time": self.measuring_over_time,
+            "clock_step_seconds": self.clock_step_seconds,
+        }
         return dict(self.meta) | own
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +88,7 @@ class Measured:
             "period_phases": [
                 {name: round(phase, 6) for name, phase in phases.items()} for phases in self.period_phases
             ],
+            **({"measuring_over_time": self.measuring_over_time} if self.measuring_over_time else {}),
             "names": dict(self.names),
             "figures": [
                 {"metric": key[0], "cgroup": key[1], "runs": [_short(run.get(key)) for run in self.runs]}
@@ -110,12 +119,17 @@ class Measured:
             float(data["clock_step_seconds"]),
             float(data["measuring_cpus"]),
             tuple(_phases(phases) for phases in data.get("period_phases", ())),
+            _curve(data.get("measuring_over_time", ())),
             {name: data[name] for name in _META if name in data},
         )
 
 
 def _phases(told: Mapping[str, Any]) -> dict[CgroupName, float]:
     return {CgroupName(name): float(phase) for name, phase in told.items()}
+
+
+def _curve(told: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    return tuple((round(float(at), 4), round(float(cpus), 5)) for at, cpus in told)
 
 
 def subjects(recording: Recording) -> dict[CgroupName, str]:
