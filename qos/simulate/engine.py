@@ -206,7 +206,7 @@ def is_calm(nodes: Any) -> bool:
 
 
 @inner
-def share_cpu(state: Any, sliced: Any, event_rows: int, now: float) -> int:
+def share_cpu(state: Any, sliced: Any, pooled: Any, event_rows: int, now: float) -> int:
     """Set all rates, and bring who gets another one up to now; returns rows of the log used."""
     nodes = state.nodes
     coarse = False
@@ -216,7 +216,7 @@ def share_cpu(state: Any, sliced: Any, event_rows: int, now: float) -> int:
         event_rows = log_throttled(nodes, state.log, event_rows, now)
     if sliced is not None:
         decide(state, now)
-    elif len(state.pools) > 1:
+    elif pooled is not None:
         scratch = state.scratch
         share_pools(nodes, state.pools, state.may_use, scratch[0], scratch[1], scratch[2])
     else:
@@ -243,7 +243,7 @@ def share_cpu(state: Any, sliced: Any, event_rows: int, now: float) -> int:
         if state.sources[index].alive:
             adopt(state, index, now)
     find_pressure(nodes, state.counters, now)
-    state.clock[CALM] = 1.0 if len(state.pools) == 1 and sliced is None and is_calm(nodes) else 0.0
+    state.clock[CALM] = 1.0 if pooled is None and sliced is None and is_calm(nodes) else 0.0
     return event_rows
 
 
@@ -306,10 +306,11 @@ def look_ahead(state: Any, sliced: Any, now: float) -> float:
 
 
 @compiled
-def run(until: float, state: Any, sliced: Any) -> int:
+def run(until: float, state: Any, sliced: Any, pooled: Any) -> int:
     """Advance to ``until``. Returns FINISHED, or which buffer has to be emptied before going on.
 
-    ``sliced``: True where CPU is given in slices; None, and the code of slices is not compiled.
+    ``sliced``: True where CPU is given in slices, ``pooled``: True where cpusets differ; None, and the code
+    for it is not compiled.
     """
     clock = state.clock
     now = clock[NOW]
@@ -335,7 +336,7 @@ def run(until: float, state: Any, sliced: Any) -> int:
         done_rows, moved, quotas = settle_due(state, done_rows, now, everything)
         everything = False
         if ticked or quotas or (moved > 0 and not share_calmly(state, moved, now)):
-            event_rows = share_cpu(state, sliced, event_rows, now)
+            event_rows = share_cpu(state, sliced, pooled, event_rows, now)
         if sampling:
             catch_up_all(state, now)
             take_reading(state)

@@ -249,8 +249,8 @@ class SimKernel:
             holders.values, self._machine, killed, self._counters, self._readings.picked, rows, times,
             self._done_room, self._log,
         )  # fmt: skip
-        sliced = True if self._slices[TICK] else None
-        while engine.run(until, state, sliced) != engine.FINISHED:
+        given = bool(self._slices[TICK]) or None, len(self._pools) > 1 or None
+        while engine.run(until, state, *given) != engine.FINISHED:
             self._empty_buffers()
         self._empty_buffers()
         used = int(clock[engine.ROWS])
