@@ -89,10 +89,10 @@ CAUSES = (
     Cause(
         "load balancing",
         "model",
-        "Which threads share a CPU is the load balancer's choice; here a group of equal weight has its half of "
-        "two CPUs, however many threads. On 7.3 the spinner shared its CPU with one of the job's two threads, "
-        "which had half of the job's weight there (calc_group_shares in kernel/sched/fair.c): 2/3 of a CPU and "
-        "not a whole one, so the job took 3 / (4/3) = 2.25 s and 0.1 s to end; 6.12 kept the two apart.",
+        "Which threads share a CPU is the load balancer's choice; here a group of equal weight has its half "
+        "of two CPUs, however many threads. On 7.3 the spinner shared its CPU with one of the job's, which "
+        "had half of the job's weight there (calc_group_shares in kernel/sched/fair.c): 2/3 of a CPU and not "
+        "a whole one, so the job took 3 / (4/3) = 2.25 s and 0.1 s to end; 6.12 kept the two apart.",
         ((("built",), ("two-cpus-batch-*",), (*CPU, "completion_seconds", "psi_cpu")),),
     ),
     Cause(
