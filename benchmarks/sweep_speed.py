@@ -3,10 +3,14 @@
 Run: ``python benchmarks/sweep_speed.py [ROUNDS] [RUNS]`` (3 rounds of 64). Whole processes, wall clock, so
 the start counts; each sweep goes to a folder of its own, so nothing is taken over. A first sweep that is not
 counted compiles the loops. Needs two free cores.
+
+``python benchmarks/sweep_speed.py same [RUNS]``: once each with 1, 2 and 4 workers and on a Dask cluster of
+two worker processes on loopback (extra ``qos[dask]``); says whether all print the same bytes.
 """
 
 from __future__ import annotations
 
+import socket
 import statistics
 import subprocess
 import sys
@@ -42,8 +46,61 @@ spec:
 """
 
 
+def same(runs: str) -> None:
+    """The same sweep on every engine, and whether what it prints is the same."""
+    qos = str(Path(sys.executable).parent / "qos")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    port = address.rpartition(":")[2]
+    local = "--host", "127.0.0.1", "--no-dashboard"
+    dask = [sys.executable, "-m"]
+    cluster = [[*dask, "distributed.cli.dask_scheduler", *local, "--no-show", "--port", port]]
+    worker = [
+        *dask,
+        "distributed.cli.dask_worker",
+        f"tcp://{address}",
+        *local,
+        "--no-nanny",
+        "--nthreads",
+        "1",
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name, "sweep-speed.yaml")
+        file.write_text(SCENARIO, encoding="utf-8")
+        processes = [
+            subprocess.Popen(each, cwd=name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for each in (*cluster, worker, worker)
+        ]
+        told: dict[str, bytes] = {}
+        try:
+            for words in (
+                ["--workers", "1"],
+                ["--workers", "2"],
+                ["--workers", "4"],
+                ["--engine", f"dask://{address}"],
+            ):
+                title = " ".join(words).replace(address, "two workers")
+                command = [qos, "simulate", str(file), "--seeds", runs, *words, "--no-report", "--no-record"]
+                began = time.perf_counter()
+                told[title] = subprocess.run(
+                    [*command, "-o", "json"], check=True, stdout=subprocess.PIPE
+                ).stdout
+                print(f"{title}: {time.perf_counter() - began:.1f} s")
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    print(
+        f"{runs} runs, {'the same bytes' if len(set(told.values())) == 1 else 'DIFFERENT results'} from all"
+    )
+
+
 def main() -> None:
     """Both sides in turn."""
+    if sys.argv[1:2] == ["same"]:
+        same(sys.argv[2] if len(sys.argv) > 2 else "64")
+        return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     runs = sys.argv[2] if len(sys.argv) > 2 else "64"
     qos = str(Path(sys.executable).parent / "qos")

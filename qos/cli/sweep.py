@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qos.cli.table import text_table, wrapped
 
 if TYPE_CHECKING:
     from qos.experiment.sweep_result import SweepResult
+
+_SAID_EVERY_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +103,23 @@ def _print(told: SweepResult, sentences: Sequence[str], output: str) -> None:
 
 @contextmanager
 def _progress(done: list[int]) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; elsewhere a line at the start and one at the end."""
+    """A bar on a terminal; elsewhere a line at the start, at the end, and every ten seconds between."""
     begin = time.monotonic()
-    first: list[int] = []
+    told: list[float] = []
     if not sys.stderr.isatty():
 
         def say(count: int, total: int) -> None:
             done[0] = count
-            if not first:
-                first.append(count)
+            now = time.monotonic()
+            if not told:
+                told.append(now)
                 there = f", {count} of them done before" if count else ""
                 print(f"{total} runs{there}", file=sys.stderr, flush=True)
             elif count == total:
-                print(f"{total} runs in {time.monotonic() - begin:.1f} s", file=sys.stderr)
+                print(f"{total} runs in {now - begin:.1f} s", file=sys.stderr)
+            elif now - told[-1] >= _SAID_EVERY_SECONDS:
+                told.append(now)
+                print(f"{count} of {total} runs, {now - begin:.0f} s", file=sys.stderr, flush=True)
 
         yield say
         return

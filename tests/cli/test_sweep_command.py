@@ -94,6 +94,33 @@ def test_ctrl_c_keeps_what_is_finished(web_tier: Path, tmp_path: Path) -> None:
     assert f"80 runs, {kept} of them done before" in again.stderr
 
 
+def test_a_killed_sweep_goes_on_and_counts_nothing_twice(web_tier: Path, tmp_path: Path) -> None:
+    """SIGKILL of the command half-way: the same command then prints what an undisturbed one prints."""
+    text = web_tier.read_text(encoding="utf-8")
+    web_tier.write_text(text.replace("duration: 4s", "duration: 40s"), encoding="utf-8")
+    program = Path(sys.executable).with_name("qos")
+    words = [program, "simulate", web_tier, "--sweep", "workloads[web].cpu.rate=10..49:20", "--no-report"]
+    words += ["-o", "json", "--workers", "2", "--out"]
+    first = subprocess.Popen(
+        [*words, tmp_path / "killed"],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    runs = tmp_path / "killed/web-tier.sweep/runs"
+    while first.poll() is None and len(list(runs.glob("[0-9a-f]*.json")) if runs.exists() else []) < 3:
+        os.sched_yield()
+    first.kill()
+    first.wait()
+    kept = len(list(runs.glob("[0-9a-f]*.json")))
+    again = subprocess.run([*words, tmp_path / "killed"], capture_output=True, text=True, check=True)
+    whole = subprocess.run([*words, tmp_path / "whole"], capture_output=True, text=True, check=True)
+    assert 3 <= kept < 40
+    assert f"40 runs, {kept} of them done before" in again.stderr
+    assert len(list(runs.glob("[0-9a-f]*.json"))) == 40
+    assert again.stdout == whole.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -139,6 +139,37 @@ def test_cancelling_leaves_no_work_on_the_cluster(cluster: Cluster, sweep: Sweep
     assert told[-1] == 40
 
 
+def test_ctrl_c_of_the_command_keeps_what_is_finished(
+    cluster: Cluster, sweep: Sweep, web_tier: Path, tmp_path: Path
+) -> None:
+    """SIGINT to `qos simulate --engine dask://…`: exit code 130, an idle cluster; the same command goes on.
+
+    What it then prints is what an uninterrupted local sweep prints, to the byte, each run counted once.
+    """
+    cluster.add_worker()
+    cluster.wait_for(1)
+    program = Path(sys.executable).with_name("qos")
+    words = [program, "simulate", web_tier, "--sweep", AXIS, "--seeds", "5", "--no-report", "-o", "json"]
+    dask = [*words, "--engine", f"dask://{cluster.address}", "--out", tmp_path / "dask"]
+    first = subprocess.Popen(dask, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    runs = tmp_path / "dask/web-tier.sweep/runs"
+    while first.poll() is None and len(list(runs.glob("[0-9a-f]*.json")) if runs.exists() else []) < 3:
+        os.sched_yield()
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=PATIENCE_SECONDS)
+    assert first.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert _tasks_left(cluster) == 0
+    kept = len(list(runs.glob("[0-9a-f]*.json")))
+    again = subprocess.run(dask, capture_output=True, text=True, check=True)
+    assert 3 <= kept < len(sweep.runs)
+    assert f"{len(sweep.runs)} runs, {kept} of them done before" in again.stderr
+    assert len(list(runs.glob("[0-9a-f]*.json"))) == len(sweep.runs)
+    local = subprocess.run([*words, "--out", tmp_path / "local"], capture_output=True, text=True, check=True)
+    assert again.stdout == local.stdout
+
+
 def _tasks_left(cluster: Cluster) -> int:
     from distributed import Client
 
