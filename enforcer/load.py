@@ -29,6 +29,7 @@ from enforcer.launch import Child, Command, launch
 from enforcer.load_cpu import RECORD, clock_step
 from enforcer.load_peer import Peer
 from enforcer.load_pieces import CpuDemand, Floats, cut
+from enforcer.load_room import has_room
 from enforcer.load_shapes import Shapes, other_shapes
 from enforcer.procfs import ProcFS
 from qos.errors import HostError
@@ -37,8 +38,11 @@ from qos.model.workload import Workload
 AHEAD_SECONDS: Final = 120.0
 """How far before its time work lies in the queue."""
 
-_OURS: Final = ("queue", "results", "ready", "go")
-_THEIRS: Final = ("queue_read", "results", "ready_write", "go_read")
+_LEFT_FOR_THE_START: Final = 2 << 20
+"""Of the memory wanted at the start: what the load's processes come to use meanwhile is part of it."""
+
+_OURS: Final = ("queue", "results", "ready", "go", "fill")
+_THEIRS: Final = ("queue_read", "results", "ready_write", "go_read", "fill_read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Overhead:
 
     Attributes:
         cpu_seconds: CPU time of the cgroup at the start.
-        bytes: memory charged to the cgroup at the start; counted as part of the anonymous memory wanted.
+        bytes: memory charged to the cgroup at the start, without what was put in place already; counted as
+            part of the anonymous memory wanted.
         processes: of the load, its parent included.
     """
 
@@ -75,7 +80,7 @@ class LoadProcess:
         cpu: CpuDemand | None,
         fds: dict[str, int],
         processes: int,
-        transfers: int = 0,
+        passed: Shapes,
         peers: Sequence[Peer] = (),
     ) -> None:
         self._fs = fs
@@ -84,7 +89,8 @@ class LoadProcess:
         self._cpu = cpu
         self._fds = {name: fds[name] for name in _OURS}
         self._processes = processes
-        self._transfers = transfers
+        self._transfers = passed.transfers
+        self._first_bytes, self._in_place = passed.first_bytes, 0
         self._peers = peers
         self._start: float | None = None
         self._written = 0
@@ -101,24 +107,40 @@ class LoadProcess:
         self.close()
 
     def wait_ready(self, timeout_seconds: float = 60.0) -> None:
-        """Wait until all its processes exist.
+        """Wait until all its processes exist, and the memory they hold from the start on is in place.
 
         Raises:
             HostError: they do not in time, or the load ended.
         """
         deadline = time.monotonic() + timeout_seconds
+        if self._first_bytes is None:
+            self._wait_for(self._processes - 1, deadline)
+            return
+        self._wait_for(self._processes - 2, deadline)  # memory's waits to be told how much
+        self._in_place = max(0, self._first_bytes - self._charged_bytes() - _LEFT_FOR_THE_START)
+        if not has_room(self._fs, self._cgroup, self._in_place, ProcFS()):
+            self._in_place = 0  # it comes at the start, against whatever is in the way
+        try:
+            os.write(self._fds["fill"], load_child.FILL.pack(self._in_place))
+        except BrokenPipeError as error:
+            raise HostError(f"{self._fs.root / self._cgroup}: the load ended before its start") from error
+        self._wait_for(1, deadline)
+
+    def _wait_for(self, missing: int, deadline: float) -> None:
         ready = self._fds["ready"]
-        missing = self._processes - 1
         while missing > 0:
             readable, _, _ = select.select([ready], [], [], max(0.0, deadline - time.monotonic()))
             if not readable:
-                raise HostError(f"{self._fs.root / self._cgroup}: load not ready after {timeout_seconds:g} s")
+                raise HostError(f"{self._fs.root / self._cgroup}: load not ready in time")
             if said := os.read(ready, missing):
                 missing -= len(said)
                 continue
             raise HostError(
                 f"{self._fs.root / self._cgroup}: load ended with {self.child.wait(5.0)} before its start"
             )
+
+    def _charged_bytes(self) -> int:
+        return int(self._fs.read_or_none(self._cgroup, "memory.current") or 0)
 
     def go(self, start: float | None = None) -> Overhead:
         """Begin, at a moment of the monotonic clock (None: now).
@@ -133,10 +155,9 @@ class LoadProcess:
         self.feed_until(AHEAD_SECONDS)
         for peer in self._peers:
             peer.go(self._start)
-        current = self._fs.read_or_none(self._cgroup, "memory.current")
         stat = self._fs.read_or_none(self._cgroup, "cpu.stat")
         usage = parse_flat_keyed(stat).get("usage_usec", 0) if stat else 0
-        overhead = Overhead(usage / 1e6, int(current or 0), self._processes)
+        overhead = Overhead(usage / 1e6, max(0, self._charged_bytes() - self._in_place), self._processes)
         try:
             for _ in range(self._processes - 1):
                 os.write(self._fds["go"], load_child.GO.pack(self._start, overhead.bytes))
@@ -251,8 +272,9 @@ def start_load(
         HostError: it cannot be started, or a shape needs a ``scratch`` directory or a ``peer``.
     """
     with ExitStack() as undo:
-        passed = other_shapes(workload, scratch, peer, undo, cpu.threads if cpu else 0)
-        fds = _descriptors(undo, proc or ProcFS())
+        proc, threads = proc or ProcFS(), cpu.threads if cpu else 0
+        passed = other_shapes(workload, scratch, peer, undo, threads, swap=proc.has_swap())
+        fds = _descriptors(undo, proc)
         spec = _spec(fds, passed, cpu)
         command = Command(
             ("load",),
@@ -265,8 +287,7 @@ def start_load(
         for fd in {*spec["kept"]} - {fds["results"]}:  # the child has them
             os.close(fd)
         undo.pop_all()
-    processes = 1 + len(passed.shapes) + (cpu.threads if cpu else 0)
-    return LoadProcess(fs, cgroup, child, cpu, fds, processes, passed.transfers, peers)
+    return LoadProcess(fs, cgroup, child, cpu, fds, 1 + len(passed.shapes) + threads, passed, peers)
 
 
 def _spec(fds: Mapping[str, int], passed: Shapes, cpu: CpuDemand | None) -> dict[str, Any]:
@@ -286,6 +307,7 @@ def _descriptors(undo: ExitStack, proc: ProcFS) -> dict[str, int]:
 
     keep(*zip(("ready", "ready_write"), os.pipe(), strict=True))
     keep(*zip(("go_read", "go"), os.pipe(), strict=True))
+    keep(*zip(("fill_read", "fill"), os.pipe(), strict=True))
     keep(("queue", os.memfd_create("qos-load-queue")))
     keep(("queue_read", proc.reopen(fds["queue"], os.O_RDONLY)))
     keep(("results", os.memfd_create("qos-load-results")))

@@ -22,6 +22,8 @@ from enforcer.syscalls import die_with_parent, fork_into
 
 GO: Final = struct.Struct("=dq")
 """The start: a moment on the monotonic clock, and the bytes that were charged to the cgroup before it."""
+FILL: Final = struct.Struct("=q")
+"""Bytes of anonymous memory to be put in place before the start."""
 
 Part = Callable[[float, int], None]
 Prepare = Callable[[], Part]
@@ -35,7 +37,8 @@ def parts_of(spec: dict[str, Any]) -> list[Prepare]:
     if cpu:
         parts += [lambda: _cpu(spec, cpu)] * cpu["threads"]
     for name, shape in spec.get("others", ()):
-        parts.append(_prepared(name, shape | {"results": spec["results"]}))
+        own = {"results": spec["results"], "fill": spec["fill_read"]}
+        parts.append(_prepared(name, shape | own))
     return parts
 
 
@@ -50,7 +53,7 @@ def _cpu(spec: dict[str, Any], cpu: dict[str, Any]) -> Part:
 
 def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
     if name == "anon":
-        return lambda: load_memory.Anonymous(shape).follow
+        return lambda: _holding(shape)
     if name == "cache_read" and shape["alone"]:
         return lambda: (
             lambda start, already: load_disk.use_page_cache(
@@ -68,6 +71,15 @@ def _prepared(name: str, shape: dict[str, Any]) -> Prepare:
         "send": load_net.send,
     }[name]
     return lambda: lambda start, _: action(shape, start)
+
+
+def _holding(shape: dict[str, Any]) -> Part:
+    """Memory that is held at the start is there then; what comes later costs CPU time of the run."""
+    memory = load_memory.Anonymous(shape)
+    (first,) = FILL.unpack(os.read(shape["fill"], FILL.size))
+    if first > 0:
+        memory.hold(first * load_memory.WITHOUT_PAGE_TABLES)
+    return memory.follow
 
 
 def _idle(tasks: int) -> Part:

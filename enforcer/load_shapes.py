@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from enforcer.load_files import scratch_file
+from enforcer.load_memory import polygon_at
 from qos.errors import HostError
 from qos.model.quantity import Quantity
 from qos.model.workload import Anon, Cache, IoShape, NetworkShape, Workload
@@ -30,6 +31,12 @@ class Shapes:
     fds: list[int] = field(default_factory=list)
 
     @property
+    def first_bytes(self) -> int | None:
+        """Anonymous memory that is held at the start; None where there is no such shape."""
+        found = [shape for name, shape in self.shapes if name == "anon"]
+        return int(polygon_at(found[0]["points"], 0.0)) if found else None
+
+    @property
     def transfers(self) -> int:
         """How many of the shapes are finite transfers."""
         return sum(shape.get("total") is not None for _, shape in self.shapes)
@@ -41,6 +48,8 @@ def other_shapes(
     peer: tuple[str, int] | None,
     undo: ExitStack,
     threads: int = 0,
+    *,
+    swap: bool = True,
 ) -> Shapes:
     """All shapes of a workload that are not CPU, and processes that do nothing, up to its ``tasks``.
 
@@ -50,6 +59,7 @@ def other_shapes(
         peer: where network traffic goes to or comes from.
         undo: gets a callback for each descriptor that is opened.
         threads: processes that its CPU shape has.
+        swap: the machine has some; without, nothing takes idle anonymous memory, and it is not touched again.
 
     Raises:
         HostError: a shape needs ``scratch`` or ``peer``, or a file cannot be made.
@@ -57,7 +67,7 @@ def other_shapes(
     found = Shapes()
     memory = workload.memory
     if memory and memory.anon:
-        found.shapes.append(("anon", anon_spec(memory.anon)))
+        found.shapes.append(("anon", anon_spec(memory.anon) | ({} if swap else {"hot": 0.0})))
     if memory and memory.cache:
         _cache(memory.cache, _must(scratch, "memory.cache"), found, undo, alone=memory.anon is None)
     if workload.io:

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from qos.errors import HostError
 
@@ -20,6 +20,14 @@ _GONE: Final = frozenset({errno.ENOENT, errno.ESRCH})
 
 
 IDLE_COLUMN: Final = "proc_stat_idle_usec"
+
+
+class Memory(NamedTuple):
+    """Bytes of a machine: all, what new processes can have without swapping, and its swap."""
+
+    total: int
+    available: int
+    swap: int
 
 
 class ProcFS:
@@ -74,6 +82,20 @@ class ProcFS:
             }
         except (OSError, ValueError, IndexError, KeyError):
             return {}
+
+    def memory(self) -> Memory | None:
+        """The machine's memory, as meminfo has it; None where it is not told."""
+        try:
+            lines = _read(self.root / "meminfo").decode().splitlines()
+            told = {line.partition(":")[0]: 1024 * int(line.split()[1]) for line in lines}
+            return Memory(told["MemTotal"], told["MemAvailable"], told["SwapTotal"])
+        except (OSError, ValueError, IndexError, KeyError):
+            return None
+
+    def has_swap(self) -> bool:
+        """Whether the machine has swap; True where that is not told."""
+        memory = self.memory()
+        return memory is None or memory.swap > 0
 
     def idle_columns(self) -> dict[str, float]:
         """How long the machine's CPUs had nothing to do, as a row of Samples: idle, iowait and steal of all.

@@ -19,7 +19,7 @@ from qos.experiment.late_starts import outside_over_time, without_getting_ready
 from qos.experiment.policies import policy_named
 from qos.experiment.rig import Rig, rig_of
 from qos.experiment.rig_network import check_network, pod_networks
-from qos.experiment.simulate import bind, describe, pod_records
+from qos.experiment.simulate import bind, describe, pod_records, refuse_uncomputed
 from qos.model.cgroup import ROOT, CgroupName, parent
 from qos.model.kernel import Agent
 from qos.model.plan import Plan
@@ -52,7 +52,13 @@ def node_size(scenario: Scenario) -> tuple[float, int]:
 
 
 def check_size(
-    scenario: Scenario, cpus: int, memory_bytes: int, machine: str, sizes: str | None = None
+    scenario: Scenario,
+    cpus: int,
+    memory_bytes: int,
+    machine: str,
+    sizes: str | None = None,
+    *,
+    swap_bytes: int = 0,
 ) -> None:
     """A prediction for another machine than the measured one says nothing: refuse it.
 
@@ -62,9 +68,11 @@ def check_size(
         memory_bytes: of the machine.
         machine: what to call it.
         sizes: which sizes would do, in words; None: the machine's own.
+        swap_bytes: of the machine.
 
     Raises:
-        InputError: the scenario has several nodes, or its node is not as large as the machine.
+        InputError: the scenario has several nodes, its node is not as large as the machine, or it asks for
+            what is not computed.
     """
     if len(scenario.nodes) > 1:
         raise InputError(
@@ -76,6 +84,8 @@ def check_size(
             field="spec.workloads.cgroup", value=", ".join(scenario.system), expected="a selector of pods",
         )  # fmt: skip
     check_network(scenario)
+    refuse_uncomputed(scenario)
+    _check_swap(scenario, swap_bytes, machine)
     wanted_cpus, wanted_memory = node_size(scenario)
     missing = wanted_memory - memory_bytes
     if wanted_cpus == cpus and missing + 1 >= 0 and missing <= _KERNEL_KEEPS * wanted_memory:
@@ -89,6 +99,16 @@ def check_size(
     )
 
 
+def _check_swap(scenario: Scenario, swap_bytes: int, machine: str) -> None:
+    if scenario.node.swap_capacity_bytes > swap_bytes:
+        has = f"{swap_bytes >> 20}Mi" if swap_bytes else "none"
+        raise InputError(
+            f"the scenario's node has swap, and {machine} has {has}",
+            source=scenario.source, field="spec.nodes.status.nodeInfo.swap.capacity",
+            value=scenario.node.swap_capacity_bytes, expected="a node without swap",
+        )  # fmt: skip
+
+
 def check_this_machine(scenario: Scenario) -> None:
     """Refuse a scenario whose node is not as large as this machine.
 
@@ -96,8 +116,11 @@ def check_this_machine(scenario: Scenario) -> None:
         InputError: it is not.
     """
     from enforcer.place import cpu_count, memory_bytes
+    from enforcer.procfs import ProcFS
 
-    check_size(scenario, cpu_count(), memory_bytes(), "this machine")
+    memory = ProcFS().memory()
+    swap = memory.swap if memory else 0
+    check_size(scenario, cpu_count(), memory_bytes(), "this machine", swap_bytes=swap)
 
 
 def shapes_of(workloads: Mapping[CgroupName, Workload]) -> dict[str, list[str]]:
@@ -270,6 +293,7 @@ def _this_machine() -> dict[str, Any]:
     """What a measurement tells of the machine that it was made on."""
     from enforcer.lab.machine import EMULATOR_VARIABLE
     from enforcer.load_cpu import clock_step
+    from enforcer.load_memory import fault_bytes_per_second
     from enforcer.place import cpu_count, memory_bytes
 
     return {
@@ -279,6 +303,7 @@ def _this_machine() -> dict[str, Any]:
         "cpus": cpu_count(),
         "memory_bytes": memory_bytes(),
         "clock_step_seconds": clock_step(),
+        "fault_bytes_per_second": round(fault_bytes_per_second()),
     }
 
 

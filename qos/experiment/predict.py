@@ -52,7 +52,8 @@ def predict(
         seed: of arrivals and costs.
         measured: what is known of the measuring machine: ``release`` of its kernel, ``memory_bytes``,
             ``measuring_cpus``: used beside the pods, ``measuring_over_time``: the same up to each reading,
-            ``clock_step_seconds`` of its scheduler.
+            ``clock_step_seconds`` of its scheduler, ``fault_bytes_per_second``: new memory in a second of
+            CPU time.
         phases: when the first period of each cgroup's cpu.max ended.
 
     Returns:
@@ -66,6 +67,7 @@ def predict(
         period_phases=phases or {},
         tick_seconds=tick,
         coarse_clock=tick is not None,
+        fault_bytes_per_second=measured.get("fault_bytes_per_second"),
     )
     there = _beside(there, float(measured.get("measuring_cpus", 0.0)), tick, step)
     if over_time := measured.get("measuring_over_time"):

@@ -45,18 +45,26 @@ class Machine:
         tick_seconds: between the ticks of its scheduler, by which its CPU, if it is one, is given in slices;
             None: CPU is shared as a fluid.
         coarse_clock: its scheduler's clock moves with the tick (User Mode Linux, no real host).
+        fault_bytes_per_second: new memory that a thread touches in a second of CPU time; None: the usual.
     """
 
     memory_bytes: int | None = None
     period_phases: Mapping[CgroupName, float] = field(default_factory=dict)
     tick_seconds: float | None = None
     coarse_clock: bool = False
+    fault_bytes_per_second: float | None = None
 
     def ticks(self) -> Ticks | None:
         """As the simulated kernel takes them."""
         from qos.simulate.scheduler import Ticks
 
         return Ticks(self.tick_seconds, self.coarse_clock) if self.tick_seconds else None
+
+    def told(self) -> dict[str, Any]:
+        """What the simulated kernel is told of it, where that is known."""
+        known = self.fault_bytes_per_second
+        rates = {} if known is None else {"fault_bytes_per_second": known}
+        return {"period_phases": self.period_phases, "ticks": self.ticks(), **rates}
 
 
 _ANY: Final = Machine()
@@ -102,7 +110,7 @@ def simulate(
     Raises:
         qos.errors.InputError: an unknown policy or agent, or an impossible scenario.
     """
-    _refuse_uncomputed(scenario)
+    refuse_uncomputed(scenario)
     names = tuple(policies) or scenario.policies
     used_seed = scenario.seed if seed is None else seed
     recordings: list[Recording] = []
@@ -126,7 +134,7 @@ def compile_seconds() -> float:
     return compile_seconds()
 
 
-def _refuse_uncomputed(scenario: Scenario) -> None:
+def refuse_uncomputed(scenario: Scenario) -> None:
     """What the simulated kernel would leave out without a word is an error instead.
 
     Raises:
@@ -173,8 +181,7 @@ def _run(
         kernel_version=scenario.profile.kernel,
         disks=scenario.node.disks,
         network=network_of(details, scenario.node),
-        period_phases=machine.period_phases,
-        ticks=machine.ticks(),
+        **machine.told(),
     )
 
     def plan_of(alive: Collection[CgroupName]) -> Plan:

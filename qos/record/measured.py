@@ -15,7 +15,10 @@ from qos.model.sample import Recording
 from qos.record.run_figures import Key, figures, run_seconds
 
 _FORMAT: Final = 2
-_META: Final = ("scenario", "run_hash", "policy", "release", "emulator", "cpus", "memory_bytes", "seed")
+_META: Final = (
+    "scenario", "run_hash", "policy", "release", "emulator", "cpus", "memory_bytes", "seed",
+    "fault_bytes_per_second",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Measured:
         measuring_over_time: the same of the repeat in the middle, up to each reading (seconds, CPUs), where
             workloads were started while time ran.
         meta: which scenario, hash of what was run, policy, kernel release, what emulates the machine,
-            its CPUs and memory.
+            its CPUs and memory, and how fast it puts new memory in place.
     """
 
     runs: tuple[Mapping[Key, float], ...]

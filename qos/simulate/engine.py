@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 from typing import Any, Final, NamedTuple
 
+from qos.simulate.faults import catch_up_faults, share_faults, stop_faults
 from qos.simulate.jit import compiled, inner
-from qos.simulate.layout import ANEW, EPSILON, EVENT_THROTTLE, FREE, RATE, UNLIMITED
+from qos.simulate.layout import ANEW, EPSILON, FREE, RATE, UNLIMITED
 from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
 from qos.simulate.pressure import find_memory_pressure, find_pressure, find_pressure_of, press, press_memory
-from qos.simulate.quota import account, next_event, start_timer
+from qos.simulate.quota import account, log_throttled, next_event, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
 from qos.simulate.share import fits, gather, share
-from qos.simulate.slices import COARSE, begin_moment, decide, next_moment, note_throttled
+from qos.simulate.slices import COARSE, TICK, begin_moment, decide, next_moment, note_throttled
 
 FINISHED: Final = 0
 NEED_COMPLETIONS: Final = 1
@@ -78,6 +79,7 @@ def bury(state: Any, deaths: int, now: float) -> None:
     state.clock[DEATHS] += deaths
     for nth in range(deaths):
         node = state.holders[state.killed[nth]].node
+        stop_faults(state.nodes[node], state.counters[node], now)
         for place in range(len(state.sources)):
             source = state.sources[place]
             if source.node == node and source.alive:
@@ -87,8 +89,8 @@ def bury(state: Any, deaths: int, now: float) -> None:
 
 
 @inner
-def step_memory(state: Any, used: int, now: float) -> int:
-    """Bring memory up to now; returns how many rows of the log are used."""
+def step_memory(state: Any, used: int, now: float) -> tuple[int, bool]:
+    """Bring memory up to now; returns rows of the log used, and whether another CPU time is wanted for it."""
     groups, holders, counters = state.groups, state.holders, state.counters
     killed, log = state.killed, state.log
     corner_times, corner_values = state.corner_times, state.corner_values
@@ -107,28 +109,11 @@ def step_memory(state: Any, used: int, now: float) -> int:
             if deaths > 0:
                 bury(state, deaths, now)
     state.clock[STALLED] = find_memory_pressure(state.nodes, holders, now)
-    state.clock[NEXT_MEMORY] = plan_ahead(
-        groups, state.nodes, holders, corner_times, corner_values, state.machine, now
-    )
-    return used
-
-
-@inner
-def log_throttled(nodes: Any, log: Any, used: int, now: float) -> int:
-    """Note the cgroups throttled now that were not in the ten seconds before."""
-    for index in range(1, len(nodes)):
-        node = nodes[index]
-        if node.throttled:
-            if now - node.last_throttled > 10.0 and used < len(log):
-                entry = log[used]
-                entry.time = now
-                entry.kind = EVENT_THROTTLE
-                entry.node = index
-                entry.about = index
-                entry.a = max(node.runnable, node.width)  # a pod whose containers are throttled too: what ran
-                used += 1
-            node.last_throttled = now
-    return used
+    state.clock[NEXT_MEMORY], changed = plan_ahead(
+        groups, state.nodes, holders, corner_times, corner_values, state.machine, now,
+        state.slices[TICK] > 0.0,
+    )  # fmt: skip
+    return used, changed
 
 
 @inner
@@ -225,7 +210,7 @@ def share_cpu(state: Any, sliced: Any, pooled: Any, event_rows: int, now: float)
     for index in range(len(nodes)):
         node = nodes[index]
         if node.quota < UNLIMITED:
-            width = math.ceil(min(node.runnable, node.cpus) - EPSILON)
+            width = math.ceil(min(node.runnable + node.touching, node.cpus) - EPSILON)
             if node.throttled:  # its children may be throttled too, and no longer count as runnable
                 width = max(width, node.width)
             wider = node.throttled and width > node.width
@@ -239,6 +224,8 @@ def share_cpu(state: Any, sliced: Any, pooled: Any, event_rows: int, now: float)
     state.clock[NEXT_QUOTA] = next_quota
     if sliced is not None and coarse:
         note_throttled(state, now)
+    if share_faults(nodes, state.holders, state.counters, now):
+        state.clock[NEXT_MEMORY] = now
     for index in range(len(state.sources)):
         if state.sources[index].alive:
             adopt(state, index, now)
@@ -249,15 +236,16 @@ def share_cpu(state: Any, sliced: Any, pooled: Any, event_rows: int, now: float)
 
 @inner
 def adopt(state: Any, place: int, now: float) -> None:
-    """Let a source go on at the rate of its leaf."""
+    """Let a source go on at the rate of its leaf, but for what touching memory takes of it."""
     source = state.sources[place]
     node = state.nodes[source.node]
-    if node.rate == source.rate and node.runnable == source.runnable and node.held == source.held:
+    rate = node.rate - node.touched
+    if rate == source.rate and node.runnable == source.runnable and node.held == source.held:
         return
     catch_up(source, state.counters[source.node], state.keys, state.turns, now)
     state.due[place] = ANEW
-    source.rate, source.held = node.rate, node.held
-    if source.kind == RATE and not source.behind and node.rate < source.demand - EPSILON:
+    source.rate, source.held = rate, node.held
+    if source.kind == RATE and not source.behind and rate < source.demand - EPSILON:
         source.behind = 1
         node.runnable = source.threads
     source.runnable = node.runnable
@@ -273,6 +261,7 @@ def catch_up_all(state: Any, now: float) -> None:
     for index in range(len(state.nodes)):
         node = state.nodes[index]
         press(node, state.counters[index], now)
+        catch_up_faults(node, state.counters[index], now)
         if node.quota < UNLIMITED:
             account(node, state.counters[index], now)
 
@@ -326,16 +315,17 @@ def run(until: float, state: Any, sliced: Any, pooled: Any) -> int:
             break
         ending = now >= until - EPSILON
         sampling = clock[NEXT_SAMPLE] <= now + EPSILON
+        changed = False
         if clock[NEXT_MEMORY] <= now + EPSILON or sampling or ending:
             killed_before = clock[DEATHS]
-            event_rows = step_memory(state, event_rows, now)
+            event_rows, changed = step_memory(state, event_rows, now)
             everything = everything or clock[DEATHS] > killed_before
         ticked = False
         if sliced is not None:
             ticked = begin_moment(state, now)
         done_rows, moved, quotas = settle_due(state, done_rows, now, everything)
         everything = False
-        if ticked or quotas or (moved > 0 and not share_calmly(state, moved, now)):
+        if ticked or quotas or changed or (moved > 0 and not share_calmly(state, moved, now)):
             event_rows = share_cpu(state, sliced, pooled, event_rows, now)
         if sampling:
             catch_up_all(state, now)

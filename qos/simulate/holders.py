@@ -44,6 +44,7 @@ class Holders:
         record["synced"], record["stalled_until"] = now, -UNLIMITED
         shape = workload.memory
         times, values = corners(shape.anon) if shape and shape.anon else (np.zeros(0), np.zeros(0))
+        record["first"] = values[0] if len(values) and times[0] <= 0.0 else 0.0
         record["corner"], record["corner_end"] = len(self.times), len(self.times) + len(times)
         self.times = np.concatenate([self.times, times + now])
         self.values = np.concatenate([self.values, values])

@@ -22,6 +22,7 @@ from qos.simulate import engine
 from qos.simulate.account import Readings
 from qos.simulate.demand import STEADY_SECONDS, demand_of, seed_of
 from qos.simulate.events import completions_of, describe
+from qos.simulate.faults import FAULT_BYTES_PER_SECOND
 from qos.simulate.flows import Flows
 from qos.simulate.holders import Holders
 from qos.simulate.layout import BATCH, COMPLETION, COUNTERS, EVENT, FIRST_GAUGE, NODE_KEPT, PIDS_EVENTS_MAX
@@ -53,7 +54,7 @@ class SimKernel:
         kernel_version: whose behaviour is meant where versions differ.
         fluid_period_seconds: shapes that submit work at least this often are a steady rate, without
             bursts of their own; 0 makes every burst an event.
-        fault_bytes_per_second: how fast a process can touch new memory that nothing slows.
+        fault_bytes_per_second: how much new memory a thread touches in a second of CPU time.
         swap_bytes_per_second: how fast memory goes to swap.
         disks: what the machine has of them; the first is the one that is meant where none is named.
         network: what pods may send and receive, and the link; none: they have no limits.
@@ -78,7 +79,7 @@ class SimKernel:
         columns: Sequence[str] | None = None,
         kernel_version: Version = (6, 12),
         fluid_period_seconds: float = STEADY_SECONDS,
-        fault_bytes_per_second: float = 2.0 * 2**30,
+        fault_bytes_per_second: float = FAULT_BYTES_PER_SECOND,
         swap_bytes_per_second: float = 500e6,
         disks: Sequence[Disk] = (),
         network: NodeNetwork | None = None,
@@ -225,8 +226,8 @@ class SimKernel:
     def kill(self, cgroup: CgroupName) -> None:
         """Kill every task below ``cgroup`` (cgroup.kill)."""
         self._find(cgroup)
-        running = [name for name in self._holders.names if self._is_running(name)]
-        below = [name for name in running if name == cgroup or name.startswith(f"{cgroup}/")]
+        below = [name for name in self._holders.names
+                 if self._is_running(name) and (name == cgroup or name.startswith(f"{cgroup}/"))]  # fmt: skip
         for name in below:
             self._end(name)
         self._tell("killed", cgroup, f"all tasks killed, in {len(below)} cgroups")
@@ -286,6 +287,7 @@ class SimKernel:
         """End a leaf's processes; requests waiting and in service are lost, anonymous memory is freed."""
         node = self._index[cgroup]
         self._flows.stop(cgroup)
+        self._nodes[node]["touching"] = self._nodes[node]["touched"] = 0.0
         if cgroup in self._sources.names:
             place = self._sources.names.index(cgroup)
             sources = self._sources.records.view(np.recarray)
@@ -303,8 +305,7 @@ class SimKernel:
 
     def _build(self, plan: Plan) -> None:
         """Lay out the arrays for a plan, taking over the state of cgroups that stay."""
-        names = order(plan)
-        nodes = link(names)
+        nodes = link(names := order(plan))
         groups = link_memory(nodes)
         counters = np.zeros((len(names), COUNTERS))
         index = dict(index_of(names))

@@ -31,6 +31,12 @@ NODE: Final = np.dtype(
         ("runnable", np.float64),  # threads below that want a CPU, throttled subtrees left out
         ("cap", np.float64),  # CPUs it can use now
         ("rate", np.float64),  # CPUs it gets now
+        # new memory, in leaves
+        ("touching", np.float64),  # CPUs wanted for putting pages in place
+        ("touched", np.float64),  # CPUs it gets for that, of its rate
+        ("touched_held", np.int64),
+        ("touched_since", np.float64),  # both hold since this time
+        ("touched_seconds", np.float64),  # CPU time that no memory was made of yet
         # cpu.max
         ("quota", np.float64),  # inf: none
         ("period", np.float64),
@@ -75,6 +81,7 @@ NODE: Final = np.dtype(
 NODE_KEPT: Final = (
     "frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle", "burn",
     "width", "throttled", "last_throttled", "stalled", "stalled_fully", "stalled_since", "waited",
+    "touching", "touched", "touched_held", "touched_since", "touched_seconds",
     "throttled_at", "was_throttled", "vruntime", "floor", "deadline", "lag", "ran",
 )  # fmt: skip
 """What a cgroup that stays takes with it when the tree changes."""
@@ -187,6 +194,7 @@ HOLDER: Final = np.dtype(
         ("stalled_until", np.float64),
         ("swap", np.float64),
         ("growth", np.float64),  # bytes a second wanted now
+        ("first", np.float64),  # anonymous bytes that are there when it starts, until they are
     ],
     align=True,
 )

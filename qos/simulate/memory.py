@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from qos.simulate.faults import catch_up_faults, touched_until, want_faults
 from qos.simulate.jit import inner
 from qos.simulate.layout import (
     ANON,
@@ -80,23 +81,48 @@ def missing_rate(holder: Any, group: Any, now: float) -> float:
 
 
 @inner
+def place_first(groups: Any, holder: Any, amount: float) -> float:
+    """What a workload holds when it starts is there then, where it fits; else it has to be touched.
+
+    Returns the bytes put in place.
+    """
+    holder.first = 0.0
+    at = holder.node
+    while True:
+        group = groups[at]
+        if group.usage + amount > min(group.max, group.high):
+            return 0.0
+        if at == 0:
+            break
+        at = group.parent
+    groups[holder.node].anon += amount
+    charge(groups, holder.node, amount)
+    return amount
+
+
+@inner
 def touch(
     groups: Any, nodes: Any, holders: Any, times: Any, values: Any, counters: Any,
     place: int, machine: Any, killed: Any, log: Any, used: int, now: float,
 ) -> tuple[int, int]:  # fmt: skip
     """Let one holder allocate and read what it wanted since it was last looked at."""
     holder = holders[place]
-    group = groups[holder.node]
+    group, node = groups[holder.node], nodes[holder.node]
+    catch_up_faults(node, counters[holder.node], now)
+    touched = machine[FAULT_RATE] * node.touched_seconds
+    node.touched_seconds = 0.0
     began = max(holder.synced, holder.stalled_until)
     reading_from = max(began, holder.file_start)
     missing = missing_rate(holder, group, reading_from)
     holder.synced = now
-    if nodes[holder.node].held == FROZEN:
+    if node.held == FROZEN:
         return 0, used
     target, slope, _ = wanted_anon(holder, times, values, now)
     need = target - group.anon - holder.swap
     if need < -0.5:
         release(groups, holder, -need)
+    if holder.first > 0.0:
+        need -= place_first(groups, holder, min(holder.first, need))
     span = now - began
     if span <= 0.0:
         return 0, used
@@ -106,7 +132,7 @@ def touch(
         brought = min(missing * (now - reading_from), holder.file_size - group.file)
     deaths = 0
     for is_file in (False, True):
-        amount = brought if is_file else min(need, machine[FAULT_RATE] * span)
+        amount = brought if is_file else min(need, touched + 1.0 if touched > 0.0 else 0.0)
         if amount > 0.5 and holder.alive:
             growth = slope if slope > 0.0 else machine[FAULT_RATE]
             holder.growth = missing if is_file else growth
@@ -119,27 +145,31 @@ def touch(
 
 @inner
 def plan_ahead(
-    groups: Any, nodes: Any, holders: Any, times: Any, values: Any, machine: Any, now: float
-) -> float:
-    """Sum up what flows in where, and return when a holder or a limit has to be looked at again."""
+    groups: Any, nodes: Any, holders: Any, times: Any, values: Any, machine: Any, now: float, sliced: bool
+) -> tuple[float, bool]:
+    """Sum up what flows in where, and how much CPU time that takes.
+
+    Returns when a holder or a limit has to be looked at again, and whether CPU time must be shared anew.
+    """
     then = UNLIMITED
+    changed = False
     for index in range(len(groups)):
         groups[index].inflow = 0.0
     for place in range(len(holders)):
         holder = holders[place]
-        if not holder.alive or nodes[holder.node].held == FROZEN:
+        node = nodes[holder.node]
+        if not holder.alive or node.held == FROZEN:
             continue
         if holder.stalled_until > now:
             then = min(then, holder.stalled_until)
+            changed = want_faults(node, 0.0, 0.0, machine[FAULT_RATE], sliced) or changed
             continue
         group = groups[holder.node]
         target, slope, corner = wanted_anon(holder, times, values, now)
         need = target - group.anon - holder.swap
-        rate = max(slope, 0.0)
-        if need > PAGE:
-            rate = machine[FAULT_RATE]
-            then = min(then, now + max(need / max(rate - slope, 0.5 * rate), 1e-6))
-        then = min(then, corner)
+        changed = want_faults(node, need, slope, machine[FAULT_RATE], sliced) or changed
+        rate = node.touched * machine[FAULT_RATE]
+        then = min(then, corner, touched_until(node, need, slope, machine[FAULT_RATE], now, sliced))
         missing = missing_rate(holder, group, now)
         if now < holder.file_start and holder.read_rate > 0.0:
             then = min(then, holder.file_start)
@@ -155,7 +185,7 @@ def plan_ahead(
             then = min(then, now + until_limit(group))
             if index > 0:
                 groups[group.parent].inflow += group.inflow
-    return then
+    return float(then), changed
 
 
 @inner

@@ -45,7 +45,7 @@ def find_pressure_of(nodes: Any, index: int, counters: Any, now: float) -> None:
         for child in range(node.first, node.last):
             node.wanting += nodes[child].wanting
     else:
-        node.wanting = node.runnable
+        node.wanting = node.runnable + node.touching
     if node.held == FROZEN:
         node.wanting = 0.0
     queues = min(node.wanting, node.cpus)

@@ -20,6 +20,7 @@ from qos.simulate.jit import inner
 from qos.simulate.layout import (
     BURST,
     EPSILON,
+    EVENT_THROTTLE,
     NR_BURSTS,
     NR_PERIODS,
     NR_THROTTLED,
@@ -118,3 +119,23 @@ def next_event(node: Any, now: float) -> float:
     if node.burn * node.period > node.quota + EPSILON:
         return float(node.tick)
     return NEVER
+
+
+@inner
+def log_throttled(nodes: Any, log: Any, used: int, now: float) -> int:
+    """Note the cgroups throttled now that were not in the ten seconds before."""
+    for index in range(1, len(nodes)):
+        node = nodes[index]
+        if node.throttled:
+            if now - node.last_throttled > 10.0 and used < len(log):
+                entry = log[used]
+                entry.time = now
+                entry.kind = EVENT_THROTTLE
+                entry.node = index
+                entry.about = index
+                entry.a = max(
+                    node.runnable + node.touching, node.width
+                )  # a pod whose containers are throttled too: what ran
+                used += 1
+            node.last_throttled = now
+    return used

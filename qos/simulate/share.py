@@ -33,7 +33,7 @@ def gather(nodes: Any, counters: Any, now: float) -> int:
                 total += nodes[child].cap
                 stopped = stopped or (nodes[child].throttled and nodes[child].rate > 0.0)
             node.runnable = total
-        can_use = min(node.runnable, node.cpus)
+        can_use = min(node.runnable + node.touching, node.cpus)
         if node.frozen:
             can_use = 0.0
         elif node.quota < UNLIMITED:
@@ -63,7 +63,7 @@ def fits(nodes: Any, index: int) -> bool:
             node.runnable = total
             if total > node.cpus:
                 return False
-        node.cap = min(node.runnable, node.cpus)
+        node.cap = min(node.runnable + node.touching, node.cpus)
         if index == 0:
             return True
         index = node.parent

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qos.model.workload import Batch, CpuShape, OnOff, Random, Requests, Spin
+from qos.model.workload import Batch, CpuShape, MemoryShape, OnOff, Random, Requests, Spin
 from qos.simulate.demand import number, rate_polygon
+from qos.simulate.faults import FAULT_BYTES_PER_SECOND
+from qos.simulate.holders import corners
 from qos.simulate.polygon import Polygon
 
 Floats = NDArray[np.float64]
@@ -82,6 +84,23 @@ def steps_of(shape: CpuShape | None, steps: int, step_seconds: float) -> Steps:
     polygon = rate_polygon(shape)
     most = shape.threads or max(1, math.ceil(float(polygon.values.max()) - 1e-9))
     return Steps(most, kept=True, random=None, levels=_averages(polygon, steps, step_seconds))
+
+
+def with_growth(demand: Steps, memory: MemoryShape | None, steps: int, step_seconds: float) -> Steps:
+    """A demand and the CPU time that touching new memory takes, as ``faults``; a random one stays as it is.
+
+    100 MiB/s at 2 GiB a second of CPU time: 0.049 CPUs more.
+    """
+    if memory is None or memory.anon is None or demand.random is not None:
+        return demand
+    times, values = corners(memory.anon)
+    held = np.interp(step_seconds * np.arange(steps + 1), times, values)
+    touched = np.maximum(np.diff(held), 0.0) / step_seconds / FAULT_BYTES_PER_SECOND
+    if not touched.any():
+        return demand
+    return replace(
+        demand, threads=demand.threads + 1.0, levels=_shortened(np.round(demand.levels + touched, 12))
+    )
 
 
 def _spin(shape: Spin, steps: int, step_seconds: float) -> Floats:

@@ -11,7 +11,7 @@ from qos.model.cgroup import ROOT, CgroupName, CgroupSpec, parent, parse_cpu_lis
 from qos.model.plan import Plan
 from qos.model.workload import Workload
 from qos.simulate.layout import UNLIMITED
-from qos.simulate.step_demand import Steps, reason_against, steps_of
+from qos.simulate.step_demand import Steps, reason_against, steps_of, with_growth
 from qos.simulate.step_memory import Held, held_by, reasons_against_memory
 from qos.simulate.tree import shares_of
 
@@ -188,7 +188,9 @@ def _demand(
         return None
     workload = machine.workloads[name]
     if id(workload) not in known:
-        known[id(workload)] = steps_of(workload.cpu, steps, step_seconds)
+        known[id(workload)] = with_growth(
+            steps_of(workload.cpu, steps, step_seconds), workload.memory, steps, step_seconds
+        )
     return known[id(workload)]
 
 

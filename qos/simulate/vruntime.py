@@ -102,7 +102,7 @@ def slice_of(nodes: Any, index: int) -> float:
     for other in range(1, len(nodes)):
         node = nodes[other]
         if node.queued and node.last == node.first:
-            running += max(node.runnable, 1.0)
+            running += max(node.runnable + node.touching, 1.0)
     time = _LATENCY if running <= _LATENCY_COUNT else running * _GRANULARITY
     at = index
     while at > 0:

@@ -160,6 +160,23 @@ def test_a_machine_may_count_a_little_less_memory_than_its_node(
             check_size(scenario, cpus, mebibytes * MIB, "this machine")
 
 
+def test_what_cannot_be_measured_is_said_before_a_guest_is_booted(tmp_path: Path) -> None:
+    """Swap that a guest has not, and writes through the page cache, are one line with file and field."""
+    text = ONE_CPU.read_text()
+    path = tmp_path / "asked.yaml"
+    path.write_text(text.replace("capacity:", "nodeInfo: {swap: {capacity: 536870912}}\n      capacity:", 1))
+    with pytest.raises(InputError, match=r"asked\.yaml.*swap\.capacity: .*has swap, and any guest has none"):
+        check_size(load(str(path)), 1, 1024 * MIB, "any guest")
+    check_size(load(str(path)), 1, 1024 * MIB, "this machine", swap_bytes=512 * MIB)
+    path.write_text(
+        text.replace(
+            "    cpu:\n      shape", "    io: {writePerSecond: 1Mi, direct: false}\n    cpu:\n      shape", 1
+        )
+    )
+    with pytest.raises(InputError, match=r"asked\.yaml.*io\.direct: disk traffic through the page cache"):
+        check_size(load(str(path)), 1, 1024 * MIB, "any guest")
+
+
 def test_tolerances_are_fractions_of_known_metrics() -> None:
     """METRIC=FRACTION; anything else is said in one line with the names that exist."""
     assert parse_tolerances(["cpu_share=0.005", "oom_seconds=0"]) == {"cpu_share": 0.005, "oom_seconds": 0.0}

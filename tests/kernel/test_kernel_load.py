@@ -166,6 +166,21 @@ class TestMemory:
         time.sleep(0.5)
         assert int(fs.read("a", "memory.current")) == pytest.approx(wanted, rel=0.02)
 
+    def test_what_is_held_from_the_start_on_is_there_before_it(
+        self, fs: CgroupFS, make: Make, begin: Begin
+    ) -> None:
+        """60 MiB are charged when time begins, under a cpu.max that lets them come in half a second."""
+        make("a", {"cpu.max": "10000 100000", "memory.max": str(200 << 20)})
+        begin([("a", Workload(memory=MemoryShape(anon=Anon(start="60Mi"))))])
+        assert int(fs.read("a", "memory.current")) == pytest.approx(60 << 20, abs=4 << 20)
+
+    def test_what_has_no_room_is_not_put_in_place(self, make: Make, begin: Begin) -> None:
+        """60 MiB under a memory.max of 40: it comes at the start, and is killed there, not before."""
+        make("a", {"memory.max": str(40 << 20)})
+        (running,) = begin([("a", Workload(memory=MemoryShape(anon=Anon(start="60Mi"))))])
+        wait_until(lambda: running.load.poll() is not None, "the load is killed")
+        assert running.load.poll() == 137
+
     def test_growth_into_memory_max_ends_the_load(self, fs: CgroupFS, make: Make, begin: Begin) -> None:
         """The OOM killer takes the process that grows, and its parent ends the rest: exit code 137."""
         make("a", {"memory.max": str(16 << 20)})
