@@ -205,6 +205,27 @@ CAUSES = (
         "a ratio is 0 of 0.",
         ((EVERY, ("global-oom-*", "oom-*"), (*CPU, *THROTTLING, "memory_peak", "oom_seconds")),),
     ),
+    Cause(
+        "workers of requests",
+        "load",
+        "Each worker of requests is a process, 64 of them where nothing else is said: they hold 0.7 MiB "
+        "each, more than the container was to hold, and their first page faults cost CPU time.",
+        ((UML, ("mixed-requests-*",), (*CPU, "memory_*", "latency_*")),),
+    ),
+    Cause(
+        "network work",
+        "lab",
+        "Not verified: the kernel's work for a sender is done in interrupts and billed to whoever runs, "
+        "here the pod beside it, which so has more than its quota, and is throttled at other moments.",
+        ((UML, ("mixed-quota-network-*",), (*CPU, *THROTTLING)),),
+    ),
+    Cause(
+        "steady loads on a full CPU",
+        "load",
+        "Not verified: steady loads that want more than the CPU together were billed 5 to 11 % more than "
+        "their work, and BestEffort pays. On a CPU that is not full they are not.",
+        ((UML, ("weights-curves-*",), (*CPU, *THROTTLING)),),
+    ),
 )
 
 

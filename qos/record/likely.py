@@ -126,6 +126,11 @@ CAUSES: Final = (
         lambda _, line: line.metric.startswith("latency"),
     ),
     Likely(
+        "workers of requests", "load",
+        "each worker of requests is a process (64 by default) and holds 0.7 MiB: give workers:",
+        lambda facts, line: line.metric.startswith("memory") and facts.has(line, "requests"),
+    ),
+    Likely(
         "cost of faults", "model",
         "page faults and reclaim of a memory load cost CPU time, held by its quota; slow in User Mode Linux",
         lambda facts, line: line.metric in (*_CPU, *_THROTTLING, "psi_cpu") and facts.has(line, "memory"),
