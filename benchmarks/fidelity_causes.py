@@ -123,11 +123,11 @@ CAUSES = (
     Cause(
         "phases",
         "model",
-        "Since 6.4 the periods of a cgroup begin at an offset drawn when it is made, so of a pod and its "
-        "container either is throttled, or both. The offsets are watched after each run, on User Mode "
-        "Linux to a tick of 10 ms, which leaves open who is first; and its pressure follows. Repeats differ "
-        "by a factor of 2 to 5 with them. When a wait begins to count differs by version too (docs/model.md, "
-        "read in the kernel's source), and is not computed.",
+        "Since 6.4 the periods of a cgroup begin at an offset drawn when it is made, so pod and container "
+        "with one quota take turns, and how they divide the wait stays as it began. Measured before the "
+        "reading at the start was taken ahead of it: what the pods lost of their first 50 ms (up to 38) "
+        "decides, and is not known. Of batches that had ended the offsets were not seen either. On two CPUs "
+        "slices are not computed.",
         (
             (
                 ("built", "qemu"),

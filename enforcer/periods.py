@@ -8,8 +8,11 @@ container have one quota, the offset decides which of the two is throttled, and 
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -56,6 +59,28 @@ def observe_phases(
             each.count = count
         time.sleep(_POLL_SECONDS)
     return {name: phase_of(each.ends, each.period) for name, each in seen.items() if each.ends}
+
+
+@contextmanager
+def kept_busy(fs: CgroupFS, leaves: Sequence[CgroupName]) -> Iterator[None]:
+    """A process that wants a CPU in each of some leaves: timers of periods run only where runtime is used.
+
+    Args:
+        fs: the tree.
+        leaves: cgroups without children.
+
+    Raises:
+        qos.errors.CgroupError: not permitted, or gone.
+    """
+    spinners = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in leaves]
+    try:
+        for leaf, spinner in zip(leaves, spinners, strict=True):
+            fs.write(leaf, "cgroup.procs", str(spinner.pid))
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
 
 
 def phase_of(ends: Sequence[float], period: float) -> float:

@@ -89,12 +89,13 @@ class Works:
                 work.wait_ready()
                 self._ready.add(cgroup)
 
-    def begin(self, began: float | None, on_seconds: float = 0.0) -> float:
+    def begin(self, began: float | None, on_seconds: float = 0.0, ahead_seconds: float = 0.0) -> float:
         """Start what waits, all at one moment of the monotonic clock.
 
         Args:
             began: when time began; None: now.
             on_seconds: time begins at a multiple of this; 0: at once.
+            ahead_seconds: so much time more is wanted before time begins.
 
         Returns:
             When time began.
@@ -104,6 +105,7 @@ class Works:
         self._ready.clear()
         at = time.monotonic() + (_HEAD_START_SECONDS if waiting else 0.0)
         if began is None:
+            at += ahead_seconds
             began = at = math.ceil(at / on_seconds) * on_seconds if on_seconds > 0.0 else at
         for cgroup, work in waiting.items():
             work.go(at)

@@ -20,7 +20,7 @@ from qos.experiment.policies import policy_named
 from qos.experiment.rig import Rig, rig_of
 from qos.experiment.rig_network import check_network, pod_networks
 from qos.experiment.simulate import bind, describe, pod_records, refuse_uncomputed
-from qos.model.cgroup import ROOT, CgroupName, parent
+from qos.model.cgroup import ROOT, CgroupName, ancestors, parent
 from qos.model.kernel import Agent
 from qos.model.plan import Plan
 from qos.model.pod import CPU, MEMORY
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _ZERO: Final = Quantity.parse("0")
 _BEGIN_ON_SECONDS: Final = 1.0
-_OFFSETS_SINCE: Final = (6, 4)
+OFFSETS_SINCE: Final = (6, 4)
 """Linux up to 6.3 ends periods of cpu.max at multiples of the period on CLOCK_MONOTONIC, so a run that begins
 on a whole second begins with whole periods; since 6.4 each cgroup has an offset of its own."""
 _KERNEL_KEEPS: Final = 0.10
@@ -309,9 +309,9 @@ def _this_machine() -> dict[str, Any]:
 
 def _phases(host: Host, plan: Plan, kernel: HostKernel) -> dict[CgroupName, float]:
     """When the first period of each cpu.max ended, where that is drawn; else at multiples of the period."""
-    from enforcer.periods import observe_phases
+    from enforcer.periods import kept_busy, observe_phases
 
-    if parse_version(platform.release())[:2] < _OFFSETS_SINCE:
+    if parse_version(platform.release())[:2] < OFFSETS_SINCE:
         return {}
     limits = {name: spec.cpu_max for name, spec in plan.cgroups.items()}
     there = {
@@ -319,7 +319,10 @@ def _phases(host: Host, plan: Plan, kernel: HostKernel) -> dict[CgroupName, floa
         for name, limit in limits.items()
         if limit is not None and limit.quota_usec != "max" and host.fs.exists(name)
     }
-    return observe_phases(host.fs, there, lambda: kernel.now_seconds)
+    leaves = [leaf for leaf in plan.leaves() if host.fs.exists(leaf)]
+    below = [leaf for leaf in leaves if there.keys() & {leaf, *ancestors(leaf)}]
+    with kept_busy(host.fs, below):
+        return observe_phases(host.fs, there, lambda: kernel.now_seconds)
 
 
 def since_the_start(samples: Samples) -> Samples:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from qos.errors import InputError
 from qos.experiment.admission import as_stored
-from qos.experiment.measure import on_kernel, run_hash, shapes_of
+from qos.experiment.measure import OFFSETS_SINCE, on_kernel, run_hash, shapes_of
 from qos.experiment.policies import policy_named
 from qos.experiment.simulate import Machine, bind, simulate
 from qos.model.cgroup import CgroupName
@@ -23,6 +23,9 @@ BESIDE: Final = CgroupName("beside")
 """Where what runs beside the pods of a measured machine is in its simulation."""
 _COARSE_SECONDS: Final = 0.001
 """A thread's CPU clock with such steps moves with the scheduler's tick (User Mode Linux: 10 ms)."""
+
+_HOST_TICK_SECONDS: Final = 0.004
+"""CONFIG_HZ = 250, as Debian and most cloud images have it."""
 
 
 def predictions(scenario: Scenario, measured: Measured) -> list[Recording]:
@@ -62,12 +65,14 @@ def predict(
     there = on_kernel(scenario, str(measured["release"]))
     step = float(measured.get("clock_step_seconds") or 0.0)
     tick = _slices_tick(there, policy, step)
+    phased = there.profile.kernel >= OFFSETS_SINCE and measured.get("cpus", 1) == 1
     machine = Machine(
         memory_bytes=measured.get("memory_bytes"),
         period_phases=phases or {},
-        tick_seconds=tick,
+        tick_seconds=max(step, _HOST_TICK_SECONDS if step < _COARSE_SECONDS else 0.0) if phased else tick,
         coarse_clock=tick is not None,
         fault_bytes_per_second=measured.get("fault_bytes_per_second"),
+        slices=tick is not None,
     )
     there = _beside(there, float(measured.get("measuring_cpus", 0.0)), tick, step)
     if over_time := measured.get("measuring_over_time"):

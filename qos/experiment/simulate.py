@@ -46,6 +46,7 @@ class Machine:
             None: CPU is shared as a fluid.
         coarse_clock: its scheduler's clock moves with the tick (User Mode Linux, no real host).
         fault_bytes_per_second: new memory that a thread touches in a second of CPU time; None: the usual.
+        slices: CPU is given by those ticks; else shared as a fluid, and only quotas go by them.
     """
 
     memory_bytes: int | None = None
@@ -53,12 +54,15 @@ class Machine:
     tick_seconds: float | None = None
     coarse_clock: bool = False
     fault_bytes_per_second: float | None = None
+    slices: bool = True
 
     def ticks(self) -> Ticks | None:
         """As the simulated kernel takes them."""
         from qos.simulate.scheduler import Ticks
 
-        return Ticks(self.tick_seconds, self.coarse_clock) if self.tick_seconds else None
+        if not self.tick_seconds:
+            return None
+        return Ticks(self.tick_seconds, self.coarse_clock, slices=self.slices)
 
     def told(self) -> dict[str, Any]:
         """What the simulated kernel is told of it, where that is known."""

@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple
 
 from qos.simulate.faults import catch_up_faults, share_faults, stop_faults
 from qos.simulate.jit import compiled, inner
-from qos.simulate.layout import ANEW, EPSILON, FREE, RATE, UNLIMITED
+from qos.simulate.layout import ANEW, EPSILON, FREE, LEFT, RATE, UNLIMITED
 from qos.simulate.memory import plan_ahead, touch
 from qos.simulate.obtain import enforce
 from qos.simulate.pools import share_pools
 from qos.simulate.pressure import find_memory_pressure, find_pressure, find_pressure_of, press, press_memory
-from qos.simulate.quota import account, log_throttled, next_event, start_timer
+from qos.simulate.quota import account, log_throttled, next_event, put_back, start_timer
 from qos.simulate.reading import read_row
 from qos.simulate.serve import catch_up, next_of, runnable_of, settle, stop
 from qos.simulate.share import fits, gather, share
@@ -217,6 +217,8 @@ def share_cpu(state: Any, sliced: Any, pooled: Any, event_rows: int, now: float)
             if node.rate != node.burn or wider or node.next <= now:
                 account(node, state.counters[index], now)
                 node.burn = 0.0 if coarse else node.rate
+                if node.grain > 0.0 and (node.cap <= 0.0 or (node.begins == LEFT and node.held != FREE)):
+                    put_back(node)
                 start_timer(node, now)
                 node.next = next_event(node, now)
             node.width = width

@@ -30,7 +30,7 @@ from qos.simulate.obtain import FAULT_RATE, MACHINE_FIELDS, RAM, SWAP_RATE, TOTA
 from qos.simulate.oom import end
 from qos.simulate.pids import allowed_tasks
 from qos.simulate.pools import KEPT_FIELDS, pools_of
-from qos.simulate.scheduler import Ticks, credit_of, slices_of
+from qos.simulate.scheduler import Ticks, credit_of, quota_ticks, slices_of, wake_of
 from qos.simulate.serve import stop
 from qos.simulate.slices import COARSE, CURRENT, TICK
 from qos.simulate.sources import Sources
@@ -59,7 +59,7 @@ class SimKernel:
         disks: what the machine has of them; the first is the one that is meant where none is named.
         network: what pods may send and receive, and the link; none: they have no limits.
         period_phases: seconds from a cgroup's first cpu.max to the end of its first period, else a period.
-        ticks: of the scheduler, where one CPU is to be given in slices; None: shared as a fluid.
+        ticks: of the scheduler, where one CPU is to be given in slices, or quotas go by them; None: neither.
 
     Raises:
         PlanError: the plan does not fit the machine.
@@ -100,9 +100,8 @@ class SimKernel:
         self._machine[RAM], self._machine[TOTAL] = memory_bytes, memory_bytes + swap_bytes
         self._kernel_version = kernel_version
         self._phases = dict(period_phases or {})
-        self._sources = Sources(
-            credit_of(self._slices), ticks.wake_seconds if self._slices[TICK] and ticks else 0.0
-        )
+        self._quota_ticks = quota_ticks(ticks, kernel_version)
+        self._sources = Sources(credit_of(self._slices), wake_of(ticks, self._slices))
         self._holders = Holders()
         self._flows = Flows(tuple(disks) or (Disk(),), network or NodeNetwork())
         self._starts: dict[CgroupName, int] = {}
@@ -322,7 +321,7 @@ class SimKernel:
                 heir = index[next(above for above in (*reversed(ancestors(name)), ROOT) if above in index)]
                 counters[heir, :FIRST_GAUGE] += self._counters[old, :FIRST_GAUGE]
                 groups[heir]["file"] += self._groups[old]["file"]
-        effective = set_cpu(nodes, names, plan, self._cpus, self.now_seconds, self._phases)
+        effective = set_cpu(nodes, names, plan, self._cpus, self.now_seconds, self._phases, self._quota_ticks)
         self._pools, self._may_use = pools_of(names, effective)
         self._scratch = np.zeros((3, len(names), max(len(self._pools), KEPT_FIELDS)))
         set_memory(groups, names, plan, self._memory_bytes, self._swap_bytes)

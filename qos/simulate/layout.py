@@ -43,7 +43,9 @@ NODE: Final = np.dtype(
         ("phase", np.float64),  # a period ends at phase + n · period
         ("burst", np.float64),
         ("pool", np.float64),  # runtime left
-        ("local", np.float64),  # slices: runtime already handed to the run queue, above the cap
+        ("local", np.float64),  # runtime already handed to each run queue, above the cap; part of the pool
+        ("grain", np.float64),  # an empty pool is noticed at multiples of this, the tick; 0: at once
+        ("begins", np.int64),  # when a throttled wait does, AT_ONCE or one of those after it
         ("snapshot", np.float64),  # runtime right after the last refresh
         ("tick", np.float64),  # when the period ends, inf while the timer is off
         ("synced", np.float64),  # pool and tick are as of this time
@@ -82,12 +84,16 @@ NODE_KEPT: Final = (
     "frozen", "quota", "period", "phase", "burst", "pool", "snapshot", "tick", "synced", "idle", "burn",
     "width", "throttled", "last_throttled", "stalled", "stalled_fully", "stalled_since", "waited",
     "touching", "touched", "touched_held", "touched_since", "touched_seconds",
-    "throttled_at", "was_throttled", "vruntime", "floor", "deadline", "lag", "ran",
+    "local", "throttled_at", "was_throttled", "vruntime", "floor", "deadline", "lag", "ran",
 )  # fmt: skip
 """What a cgroup that stays takes with it when the tree changes."""
 
 ANEW: Final = -1.0
 """When a source next changes what it wants has to be found."""
+
+AT_ONCE: Final = 0  # to Linux 6.5: when a group is throttled
+QUEUED: Final = 1  # 6.6 to 6.17: when something is queued in it
+LEFT: Final = 2  # from 6.18: when a task of it was taken off the run queue
 
 FREE: Final = 0
 STARVED: Final = 1  # it, or a cgroup above, has used up its quota

@@ -21,13 +21,23 @@ from qos.simulate.layout import (
     BURST,
     EPSILON,
     EVENT_THROTTLE,
+    LEFT,
     NR_BURSTS,
     NR_PERIODS,
     NR_THROTTLED,
+    QUEUED,
     THROTTLED,
 )
 
+_ROUNDING: Final = 1e-7
+"""A sum of times is as good as at a tick."""
+_LEAST: Final = 2e-7
+"""What a throttled run queue gets when its period ends: a nanosecond, here more than rounding."""
 NEVER: Final = float("inf")
+SLICE: Final = 0.005
+"""sched_cfs_bandwidth_slice: runtime goes to a run queue 5 ms at a time; what lies there is not capped."""
+KEPT: Final = 0.001
+"""min_cfs_rq_runtime: so much stays there when nobody runs."""
 
 
 @inner
@@ -49,12 +59,13 @@ def refill(node: Any, counters: Any) -> None:
     if burst > EPSILON:
         counters[NR_BURSTS] += 1.0
         counters[BURST] += burst
-    node.pool = min(node.pool, node.quota + node.burst + node.local)
+    node.pool = min(node.pool, node.quota + node.burst + node.local * max(node.width, 1.0))
     node.snapshot = node.pool
     if node.throttled:
         counters[NR_THROTTLED] += 1.0
         if node.pool > EPSILON:  # else a tick's overrun is still being paid back
             node.throttled = 0
+            node.local = _LEAST
             counters[THROTTLED] += node.waited
             node.waited = 0.0
         node.idle = 0
@@ -95,8 +106,60 @@ def burn_until(node: Any, time: float) -> None:
         node.waited += node.width * span
     if node.burn > 0.0 and span > 0.0:
         node.pool -= node.burn * span
+        if node.grain > 0.0:
+            draw(node, span)
         if span > EPSILON:  # less is rounding right after a period's end, not use in the next one
             node.idle = 0
+
+
+@inner
+def draw(node: Any, span: float) -> None:
+    """Take what was burned from what lies on each run queue; a tick after it is gone it is a slice again.
+
+    With ticks of 4 ms 5 ms last for two of them, 8 ms.
+    """
+    queues = max(node.width, 1.0)
+    rate = node.burn / queues
+    node.local -= rate * span
+    if node.local <= 0.0:
+        gone = node.synced + node.local / rate
+        noticed = next_tick(node, gone)
+        if noticed <= node.synced + EPSILON:
+            lasts = math.ceil(SLICE / (rate * node.grain) - EPSILON) * node.grain
+            node.local = SLICE - rate * ((node.synced - noticed + EPSILON) % lasts)
+    node.local = min(node.local, node.pool / queues)
+
+
+@inner
+def put_back(node: Any) -> None:
+    """Nobody is on the run queue any more: all but a little of what lies there goes back."""
+    node.local = min(node.local if node.local > 0.0 else SLICE, KEPT, node.pool / max(node.width, 1.0))
+
+
+@inner
+def next_tick(node: Any, time: float) -> float:
+    """The first tick at or after ``time``."""
+    return float(math.ceil((time - _ROUNDING) / node.grain) * node.grain)
+
+
+@inner
+def throttle(node: Any, now: float, can_use: float, left: bool) -> bool:
+    """Throttle a group that has used up its runtime where that is noticed now; returns whether it was.
+
+    Args:
+        node: the cgroup; its runtime is as of now.
+        now: the time.
+        can_use: CPUs that its children, or tasks, can use.
+        left: a task below was throttled, and so taken off the run queue, at this moment.
+    """
+    if node.pool > EPSILON:
+        return False
+    if node.grain > 0.0 and can_use > 0.0 and next_tick(node, now) > now + _ROUNDING:
+        return False  # update_curr comes with the tick, or with the end of who ran
+    node.throttled = 1
+    if can_use <= 0.0 and (node.begins == QUEUED or (node.begins == LEFT and not left)):
+        node.width = 0.0
+    return True
 
 
 @inner
@@ -114,6 +177,8 @@ def next_event(node: Any, now: float) -> float:
     if node.burn <= 0.0:
         return NEVER
     dry = now + max(node.pool, 0.0) / node.burn
+    if node.grain > 0.0:
+        dry = next_tick(node, dry)
     if dry < node.tick - EPSILON:
         return float(dry)
     if node.burn * node.period > node.quota + EPSILON:

@@ -14,7 +14,7 @@ from typing import Any
 
 from qos.simulate.jit import inner
 from qos.simulate.layout import EPSILON, FREE, FROZEN, STARVED, UNLIMITED
-from qos.simulate.quota import account
+from qos.simulate.quota import account, throttle
 
 
 @inner
@@ -27,22 +27,24 @@ def gather(nodes: Any, counters: Any, now: float) -> int:
     for index in range(len(nodes) - 1, -1, -1):
         node = nodes[index]
         stopped = False
+        left = False
         if node.last > node.first:
             total = 0.0
             for child in range(node.first, node.last):
                 total += nodes[child].cap
-                stopped = stopped or (nodes[child].throttled and nodes[child].rate > 0.0)
+                if nodes[child].throttled and nodes[child].rate > 0.0:
+                    stopped = True
+                    left = left or nodes[child].width > 0.0
             node.runnable = total
         can_use = min(node.runnable + node.touching, node.cpus)
         if node.frozen:
             can_use = 0.0
         elif node.quota < UNLIMITED:
             # put_prev_entity checks every level that ran: a pod whose container ran dry at once too
-            if node.pool <= EPSILON and not node.throttled and (can_use > 0.0 or stopped):
+            ran = stopped or (node.grain > 0.0 and node.rate > 0.0)
+            if not node.throttled and (can_use > 0.0 or ran) and (node.pool <= EPSILON or node.grain > 0.0):
                 account(node, counters[index], now)
-                if node.pool <= EPSILON:
-                    node.throttled = 1
-                    throttled += 1
+                throttled += throttle(node, now, can_use, left)
             if node.throttled:
                 can_use = 0.0
         node.cap = can_use

@@ -23,7 +23,7 @@ from typing import Any, Final
 from qos.simulate.jit import inner
 from qos.simulate.layout import ANEW, BOOKED, EPSILON, THROTTLED, UNLIMITED
 from qos.simulate.queueing import next_request
-from qos.simulate.quota import NEVER, account, following
+from qos.simulate.quota import KEPT, NEVER, SLICE, account, following
 from qos.simulate.serve import catch_up
 from qos.simulate.share import gather
 from qos.simulate.vruntime import (
@@ -45,11 +45,6 @@ CHARGED: Final = 5  # runtime is booked until here
 IDLE_SINCE: Final = 6
 TICKED: Final = 7  # a tick fell on this moment
 SLICE_FIELDS: Final = 8
-
-_SLICE: Final = 0.005
-"""sched_cfs_bandwidth_slice: runtime goes to a run queue 5 ms at a time; what lies there is not capped."""
-_KEPT: Final = 0.001
-"""min_cfs_rq_runtime: so much stays there when nobody runs."""
 
 
 @inner
@@ -96,7 +91,7 @@ def begin_moment(state: Any, now: float) -> bool:
         node = nodes[index]
         if node.quota < UNLIMITED:
             throttled = node.throttled
-            node.local = min(max(node.pool, 0.0), _SLICE if node.rate > 0.0 else _KEPT)
+            node.local = min(max(node.pool, 0.0), SLICE if node.rate > 0.0 else KEPT)
             changed = changed or node.tick <= now + EPSILON
             account(node, state.counters[index], now)
             if throttled and not node.throttled:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from qos.errors import PlanError
 from qos.model.cgroup import ROOT, CgroupName, CgroupSpec, parent, parse_cpu_list
 from qos.model.plan import Plan
-from qos.simulate.layout import GROUP, NODE, UNLIMITED
+from qos.simulate.layout import AT_ONCE, GROUP, NODE, UNLIMITED
+from qos.simulate.quota import KEPT
 
 DEFAULT_WEIGHT: Final = 100
 IDLE_SHARES: Final = 3.0
@@ -66,10 +67,12 @@ def set_cpu(
     cpus: Sequence[int],
     now: float,
     phases: Mapping[CgroupName, float],
+    ticks: tuple[float, int] = (0.0, AT_ONCE),
 ) -> Mapping[CgroupName, frozenset[int]]:
     """Put the CPU files of a plan in force; each write of cpu.max and cpu.max.burst refills the pool.
 
     ``phases`` has the seconds from now to the end of the first period; a whole period where it says nothing.
+    ``ticks``: by which an empty quota is noticed, and when a throttled wait begins; see ``quota_ticks``.
     Returns the effective cpuset of every cgroup.
 
     Raises:
@@ -83,6 +86,7 @@ def set_cpu(
         node, spec = nodes[place], plan.cgroups[name]
         effective[name] = cpuset(name, spec, effective[parent(name)])
         node["weight"], node["cpus"] = shares_of(spec), float(len(effective[name]))
+        node["grain"], node["begins"] = ticks
         _set_quota(node, spec, now, phases.get(name))
     return effective
 
@@ -113,6 +117,9 @@ def _set_quota(node: Any, spec: CgroupSpec, now: float, phase: float | None) -> 
     pool = quota + burst if fresh else node["pool"] + quota  # cpu.max, then cpu.max.burst: full
     node["quota"], node["period"], node["burst"] = quota, period, burst
     node["pool"] = node["snapshot"] = min(pool, quota + burst)
+    if node["grain"] > 0.0:  # as those have it whose processes were started before
+        node["pool"] += KEPT
+        node["local"] = KEPT
     node["throttled"] = node["idle"] = 0
     node["synced"] = now
     if fresh:
