@@ -7,7 +7,7 @@ so that a result is reproducible.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -21,6 +21,9 @@ Scoring = Literal["least-allocated", "most-allocated", "balanced-allocation", "b
 SCORINGS: Final[tuple[Scoring, ...]] = (
     "least-allocated", "most-allocated", "balanced-allocation", "best-fit", "random",
 )  # fmt: skip
+NONZERO_SCORINGS: Final = frozenset({"least-allocated", "most-allocated"})
+"""Those for which a container that requests nothing counts as if it did (NonZeroRequested in the scheduler's
+resource_allocation.go); NodeResourcesBalancedAllocation looks at what is requested."""
 UNPLACED: Final = -1
 _SCORED: Final = ("cpu", "memory")
 _DEVICE: Final = 1000
@@ -39,6 +42,7 @@ class Placement:
     Attributes:
         node: (P,) index of the node, UNPLACED where none would take the pod.
         used: (N, R) requests on each node.
+        used_scored: (N, R) the same as scores count it.
         device_used: (N, D) thousandths taken of each shareable device.
         lacking: (P,) index of the resource that most nodes lacked for an unplaced pod, -1 for a placed one;
             R stands for a shareable device, R + 1 for selectors and taints, R + 2 for spread constraints.
@@ -46,6 +50,7 @@ class Placement:
 
     node: NDArray[np.int32]
     used: Integers
+    used_scored: Integers
     device_used: Integers
     lacking: NDArray[np.int32]
 
@@ -90,11 +95,13 @@ def pack(
         seed: of ``random``.
         percentage_of_nodes_to_score: as in KubeSchedulerConfiguration; 0: by size, 100: all.
         used: (N, R) what lies on the nodes already.
-        used_scored: (N, R) the same as scores count it, where that differs.
+        used_scored: (N, R) the same as scores count it, where that differs; see :data:`NONZERO_SCORINGS`.
         until_full: stop at the first pod that finds no node; the rest is left unplaced.
 
     Two pods of 1 CPU on two nodes of 2 CPUs spread under least-allocated and share under most-allocated.
     """
+    if scoring not in NONZERO_SCORINGS:
+        demand, used_scored = replace(demand, scored=None), None
     pods, state = states(fleet, demand, used, used_scored)
     draws = np.random.default_rng(np.random.SeedSequence(seed)).random(len(demand.requests))
     found = [fleet.resources.index(name) for name in _SCORED if name in fleet.resources]
@@ -110,7 +117,7 @@ def pack(
         wanted,
         until_full,
     )
-    return Placement(state.node, state.used, state.device_used, state.lacking)
+    return Placement(state.node, state.used, state.used_scored, state.device_used, state.lacking)
 
 
 class _Pods(NamedTuple):

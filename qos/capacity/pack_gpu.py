@@ -61,7 +61,7 @@ def pack_gpu(fleet: Fleet, demand: Demand, scoring: GpuScoring) -> Placement:
         np.full((nodes, len(kinds.cpu)), -1, dtype=np.int16), np.zeros((nodes, 17), dtype=np.int64),
         (fleet.device_milli >= 0).sum(axis=1),
     )  # fmt: skip
-    return Placement(state.node, state.used, state.device_used, state.lacking)
+    return Placement(state.node, state.used, state.used_scored, state.device_used, state.lacking)
 
 
 def _kinds_of(demand: Demand, cpu: int) -> _Kinds:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from qos.model.pod import CPU, MEMORY
 from qos.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -52,12 +51,8 @@ def place(scenario: Scenario) -> FleetPlacement:
     kinds, cluster = _cluster(scenario)
     lying = [(int(kinds[pod]), int(node[pod])) for pod in np.flatnonzero(node >= 0)]
     cluster = replace(cluster, lying=tuple(lying))
-    scored = np.array([_scored(cluster, kind) for kind in range(len(cluster.specs))], dtype=np.int64)
-    used_scored = np.zeros_like(cluster.fleet.allocatable)
-    if lying:
-        np.add.at(used_scored, node[node >= 0], scored[kinds[node >= 0]])
-    demand = replace(cluster.demand(kinds[waiting]), scored=scored[kinds[waiting]])
-    found = pack(cluster.fleet, demand, SCORING, used=cluster.used, used_scored=used_scored)
+    demand = cluster.demand(kinds[waiting])
+    found = pack(cluster.fleet, demand, SCORING, used=cluster.used, used_scored=cluster.used_scored)
     node[waiting] = found.node
     lacks = Counter(_lack(cluster, int(kinds[pod]), int(lack))
                     for pod, lack in zip(waiting, found.lacking, strict=True) if lack >= 0)  # fmt: skip
@@ -81,20 +76,6 @@ def _cluster(scenario: Scenario) -> tuple[Integers, Cluster]:
     pods = [SourcedPod(each.pod, each.source, 1, "Deployment", each.owner_name) for each in firsts]
     manifests = Manifests(pods=tuple(pods), limit_ranges=scenario.limit_ranges)
     return kinds, cluster_of(manifests, scenario.nodes, on_nodes=False)
-
-
-def _scored(cluster: Cluster, kind: int) -> Integers:
-    """What scores count a pod for: containers that request nothing count as 100m and 200Mi.
-
-    Source: GetNonzeroRequests in pkg/scheduler/util/pod_resources.go of Kubernetes 1.36.
-    """
-    row: Integers = cluster.table[kind].copy()
-    for name, least in ((CPU, 100), (MEMORY, 200 << 20)):
-        without = [
-            each for each in cluster.specs[kind].pod.spec.containers if name not in each.resources.requests
-        ]
-        row[cluster.fleet.resources.index(name)] += least * len(without)
-    return row
 
 
 def _lack(cluster: Cluster, kind: int, lack: int) -> str:

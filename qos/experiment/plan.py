@@ -116,7 +116,9 @@ def plan_capacity(cluster: Cluster, *, spare: int = 0, scoring: Scoring = "least
         scoring: which node is taken of those that fit.
     """
     kinds = cluster.replicas()
-    placement = pack(cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used)
+    placement = pack(
+        cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used, used_scored=cluster.used_scored
+    )
     packed = placement.placed
     one_class = len(cluster.fleet.class_names) == 1 and bool(cluster.allowed.all(axis=1).any())
     if packed < len(kinds) and one_class and not spreads(cluster):
@@ -160,15 +162,17 @@ def set_fit(cluster: Cluster, scoring: Scoring = "least-allocated", first: Place
     if not len(one):
         return SetFit(0, False, "", "")
     known = 0
-    used = cluster.used
+    used, scored = cluster.used, cluster.used_scored
     if first is not None and first.placed == len(one) and not spreads(cluster):
-        known, used = 1, first.used
+        known, used, scored = 1, first.used, first.used_scored
     rows = cluster.table[one].sum(axis=0, dtype=np.float64)
     free = np.maximum(cluster.fleet.allocatable - used, 0).sum(axis=0, dtype=np.float64)
     bound = int(min((free[i] // rows[i] for i in range(len(rows)) if rows[i] > 0), default=0)) + 1
     tried = max(1, min(bound, MOST_TRIED // len(one) or 1))
     many = np.tile(one, tried)
-    placement = pack(cluster.fleet, cluster.demand(many), scoring, used=used, until_full=True)
+    placement = pack(
+        cluster.fleet, cluster.demand(many), scoring, used=used, used_scored=scored, until_full=True
+    )
     left_over = np.flatnonzero(placement.node < 0)
     if not len(left_over):
         return SetFit(known + tried, tried < bound, "", "")

@@ -209,7 +209,9 @@ def moves(cluster: Cluster, scoring: Scoring = "least-allocated") -> list[Move]:
         for factor in MOVES:
             moved = _moved(cluster, what, factor)
             kinds = moved.replicas()
-            placed = pack(moved.fleet, moved.demand(kinds), scoring, used=moved.used).placed
+            placed = pack(
+                moved.fleet, moved.demand(kinds), scoring, used=moved.used, used_scored=moved.used_scored
+            ).placed
             placed = max(placed, packed_of(moved, kinds)) if placed < len(kinds) else placed
             needed = needed_of(moved)
             found.append(Move(what, factor, needed.nodes if needed else None, len(kinds) - placed))
@@ -227,4 +229,4 @@ def _moved(cluster: Cluster, what: str, factor: float) -> Cluster:
     daemons = np.array([spec.every_node for spec in cluster.specs])
     scaled = np.ceil(table[:, column] * factor - 1e-9).astype(np.int64)
     table[:, column] = np.where(daemons, table[:, column], scaled)
-    return replace(cluster, table=table)
+    return replace(cluster, table=table, scored=cluster.scored + (table - cluster.table))

@@ -16,6 +16,7 @@ from qos.capacity.fleet import Demand, Fleet, Integers, amount, of_nodes
 from qos.capacity.spread import hard_constraints, spread_over
 from qos.errors import InputError
 from qos.experiment.admission import as_stored
+from qos.experiment.plan_scored import nonzero
 from qos.model.node import Node
 from qos.model.pod import CPU, MEMORY, Pod, ResourceList
 from qos.model.quantity import Quantity
@@ -70,6 +71,7 @@ class Cluster:
         fleet: the same as arrays.
         specs: (S,) every kind of pod.
         table: (S, R) what one pod of each requests.
+        scored: (S, R) what the scheduler's scores count one pod of each for.
         allowed_class: (S,) row of ``allowed``.
         allowed: (A, N) whether selectors and taints let it lie there.
         selected: (A, N) the same by selectors alone.
@@ -80,6 +82,7 @@ class Cluster:
     fleet: Fleet
     specs: tuple[Spec, ...]
     table: Integers
+    scored: Integers
     allowed_class: Integers
     allowed: NDArray[np.bool_]
     selected: NDArray[np.bool_]
@@ -88,10 +91,18 @@ class Cluster:
     @property
     def used(self) -> Integers:
         """(N, R) what the pods that lie there request."""
+        return self._lying(self.table)
+
+    @property
+    def used_scored(self) -> Integers:
+        """(N, R) what scores count the pods that lie there for."""
+        return self._lying(self.scored)
+
+    def _lying(self, table: Integers) -> Integers:
         used = np.zeros_like(self.fleet.allocatable)
         if self.lying:
             kinds, nodes = np.array(self.lying).T
-            np.add.at(used, nodes, self.table[kinds])
+            np.add.at(used, nodes, table[kinds])
         return used
 
     @property
@@ -131,7 +142,8 @@ class Cluster:
         spread = None
         if any(hard_constraints(pods[kind]) for kind in np.unique(kinds).tolist()):
             spread = spread_over(pods, kinds, self.nodes, allowed, _picks, there)
-        return Demand((), self.table[kinds], none, none, self.allowed_class[kinds], self.allowed, spread)
+        classes, scored = self.allowed_class[kinds], self.scored[kinds]
+        return Demand((), self.table[kinds], none, none, classes, self.allowed, spread, scored)
 
     def replicas(self) -> Integers:
         """Kinds once for each pod to be placed, kind by kind."""
@@ -164,13 +176,13 @@ def cluster_of(manifests: Manifests, nodes: Sequence[Node], *, on_nodes: bool = 
     count = sum(spec.replicas for spec in specs)
     if not specs or count > MOST_PODS:
         raise InputError(f"there are {count} pods to plan", expected=f"1 to {MOST_PODS}")
-    fleet, table = _arrays(nodes, [spec.pod for spec in specs])
+    fleet, table, scored = _arrays(nodes, [spec.pod for spec in specs])
     allowed_class, allowed, selected = _allowed(specs, nodes)
     lying = [(kind, place[spec.pod.spec.node_name]) for kind, spec in enumerate(specs) if lies[kind]]
     for kind, spec in enumerate(specs):
         if spec.every_node:
             lying += [(kind, int(node)) for node in np.flatnonzero(allowed[allowed_class[kind]])]
-    return Cluster(tuple(nodes), fleet, specs, table, allowed_class, allowed, selected, tuple(lying))
+    return Cluster(tuple(nodes), fleet, specs, table, scored, allowed_class, allowed, selected, tuple(lying))
 
 
 def unbound(cluster: Cluster) -> Cluster:
@@ -282,8 +294,8 @@ def _grouped(items: Sequence[Any], key: Callable[[Any], Any]) -> tuple[list[Any]
     return firsts, np.array(index, dtype=np.int64)
 
 
-def _arrays(nodes: Sequence[Node], pods: Sequence[Pod]) -> tuple[Fleet, Integers]:
-    """The nodes as a fleet, and what each pod requests of their resources."""
+def _arrays(nodes: Sequence[Node], pods: Sequence[Pod]) -> tuple[Fleet, Integers, Integers]:
+    """The nodes as a fleet, what each pod requests of their resources, and what scores count it for."""
     requests = [pod_requests(pod) for pod in pods]
     others = {name for each in requests for name in each} - {CPU, MEMORY, PODS}
     resources = (CPU, MEMORY, PODS, *sorted(others))
@@ -293,7 +305,8 @@ def _arrays(nodes: Sequence[Node], pods: Sequence[Pod]) -> tuple[Fleet, Integers
             offers[id(node.status)] = _checked(_allocatable(node), node.name)
     fleet = of_nodes([(node, offers[id(node.status)]) for node in nodes], resources)
     rows = [_row(each, resources, pod) for each, pod in zip(requests, pods, strict=True)]
-    return fleet, np.array(rows, dtype=np.int64)
+    scored = [_row(pod_requests(nonzero(pod)), resources, pod) for pod in pods]
+    return fleet, np.array(rows, dtype=np.int64), np.array(scored, dtype=np.int64)
 
 
 def _allocatable(node: Node) -> ResourceList:

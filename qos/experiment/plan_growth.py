@@ -188,7 +188,9 @@ def apportioned(counts: Sequence[int], factor: float) -> list[int]:
 def _fits(cluster: Cluster, scoring: Scoring) -> tuple[bool, str]:
     """Whether all find a node, and what the others lack."""
     kinds = cluster.replicas()
-    placement = pack(cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used)
+    placement = pack(
+        cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used, used_scored=cluster.used_scored
+    )
     if placement.placed == len(kinds) or packed_of(cluster, kinds) == len(kinds):
         return True, ""
     return False, next(iter(unplaced_by_reason(cluster.fleet, placement)), "")

@@ -55,7 +55,9 @@ def lose(cluster: Cluster, what: What, scoring: Scoring = "least-allocated") -> 
         InputError: zones are asked for and no node has one.
     """
     kinds = cluster.replicas()
-    placement = pack(cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used)
+    placement = pack(
+        cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used, used_scored=cluster.used_scored
+    )
     put = [(int(kind), int(node)) for kind, node in zip(kinds, placement.node, strict=True) if node >= 0]
     settled = unbound(replace(cluster, lying=(*cluster.lying, *put)))
     worst, tried = Loss(what, 0, "", 0, 0, ""), 0
@@ -96,7 +98,9 @@ def nodes_to_survive(
 def _survives(manifests: Manifests, node: Node, count: int, what: What, zones: int, scoring: Scoring) -> bool:
     cluster = cluster_of(manifests, zoned(numbered(node, count), zones))
     kinds = cluster.replicas()
-    if pack(cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used).placed < len(kinds):
+    if pack(
+        cluster.fleet, cluster.demand(kinds), scoring, used=cluster.used, used_scored=cluster.used_scored
+    ).placed < len(kinds):
         return False
     return lose(cluster, what, scoring).stranded == 0
 
@@ -141,7 +145,7 @@ def _stranded(cluster: Cluster, lost: Mask, scoring: Scoring) -> tuple[int, int,
     if lost.all():
         return len(kinds), len(kinds), "no node is left"
     rest = without(cluster, lost)
-    placement = pack(rest.fleet, rest.demand(kinds), scoring, used=rest.used)
+    placement = pack(rest.fleet, rest.demand(kinds), scoring, used=rest.used, used_scored=rest.used_scored)
     reasons = unplaced_by_reason(rest.fleet, placement)
     return len(kinds), len(kinds) - placement.placed, next(iter(reasons), "")
 

@@ -176,7 +176,9 @@ def _only(cluster: Cluster, counted: frozenset[int]) -> Cluster:
     lying = list(cluster.lying)
     if others:
         kinds = np.array(others, dtype=np.int64)
-        node = pack(cluster.fleet, cluster.demand(kinds), used=cluster.used).node
+        node = pack(
+            cluster.fleet, cluster.demand(kinds), used=cluster.used, used_scored=cluster.used_scored
+        ).node
         if (node < 0).any():
             name = cluster.specs[int(kinds[node < 0][0])].name
             raise InputError(
@@ -258,7 +260,9 @@ class _Judging:
         if self._question.beyond:
             node = np.zeros(len(kinds), dtype=np.int64)
         else:
-            node = pack(cluster.fleet, cluster.demand(kinds), used=cluster.used).node.astype(np.int64)
+            node = pack(
+                cluster.fleet, cluster.demand(kinds), used=cluster.used, used_scored=cluster.used_scored
+            ).node.astype(np.int64)
         counts = np.zeros((len(cluster.nodes), len(cluster.specs)), dtype=np.int64)
         np.add.at(counts, (node[node >= 0], kinds[node >= 0]), 1)
         for kind, where in cluster.lying:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from qos.capacity.pack import Scoring, pack
 from qos.cli.app import app
 from qos.experiment.plan import CapacityPlan, plan_capacity
 from qos.experiment.plan_cluster import cluster_of, numbered
@@ -177,3 +178,40 @@ def test_a_real_dump_is_planned_with_a_workload_beside_it(
     )
     assert plan.wanted >= 9
     assert sum(row[2] for row in plan.requested.values()) == plan.lying + plan.placed
+
+
+@pytest.mark.parametrize(
+    ("scoring", "on_second"), [("least-allocated", 3), ("most-allocated", 0), ("balanced-allocation", 4)]
+)
+def test_pods_without_requests_count_in_scores_as_the_scheduler_counts_them(
+    tmp_path: Path, scoring: Scoring, on_second: int
+) -> None:
+    """As 100m and 200Mi each, so that not all lie on one node; balanced allocation sees what is requested.
+
+    The first node holds 300m: least-allocated gives the fourth pod 93 there and 92 beside the other three.
+    """
+    nodes = [
+        {"kind": "Node", "metadata": {"name": name}, "status": {"capacity": {"cpu": "4", "memory": "16Gi"}}}
+        for name in ("first", "second")
+    ]
+    lies = {
+        "kind": "Pod",
+        "metadata": {"name": "lies"},
+        "spec": {
+            "nodeName": "first",
+            "containers": [{"name": "a", "resources": {"requests": {"cpu": "300m"}}}],
+        },
+    }
+    free = [
+        {"kind": "Pod", "metadata": {"name": f"free-{number}"}, "spec": {"containers": [{"name": "a"}]}}
+        for number in range(4)
+    ]
+    (tmp_path / "all.json").write_text(json.dumps({"kind": "List", "items": [*nodes, lies, *free]}))
+    manifests = read_manifests([tmp_path / "all.json"])
+    assert not manifests.errors
+    cluster = cluster_of(manifests, manifests.nodes)
+    demand = cluster.demand(cluster.replicas())
+    found = pack(cluster.fleet, demand, scoring, used=cluster.used, used_scored=cluster.used_scored)
+    assert found.placed == 4
+    assert int((found.node == 1).sum()) == on_second
+    assert found.used[:, 0].tolist() == [300, 0]
