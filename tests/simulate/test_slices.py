@@ -94,8 +94,9 @@ def test_a_coarse_clock_does_not_see_a_wait_of_one_tick() -> None:
 
 
 def test_work_between_two_ticks_of_a_coarse_clock_is_not_booked() -> None:
-    """3 ms of every 10, begun on a tick: 30 % of a CPU are used, none are in cpu.stat."""
-    kernel = run({WEB: {}}, {WEB: burst("3ms", "10ms")}, LAB)
+    """A request of 3 ms on each tick: 30 % of a CPU are used, none are in cpu.stat."""
+    requests = {"shape": "requests", "rate": 100, "cpuPerRequest": "3ms", "arrivals": "constant"}
+    kernel = run({WEB: {}}, {WEB: requests}, LAB)
     samples = kernel.read()
     assert float(samples.column("cpu_stat_usage_usec", WEB)[-1]) == 0.0
     assert float(samples.column("sim_demand_usec", WEB)[-1]) == pytest.approx(3e6, abs=4000)
