@@ -62,17 +62,21 @@ def _figure(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[str, Any]:
         if pod.get("podCgroup") and pod.get("pod")
     }
     leaves = len(names) - len({parent(name) for name in names if parent(name) != ROOT})
+    # plotly puts a nameless box before several tops, and complains on the console that it has no label
+    tops = sum(parent(name) == ROOT for name in names)
+    node = CgroupName("/")
+    boxes = [node, *names] if tops > 1 else list(names)
     trace = {
         "type": "icicle",
-        "ids": list(names),
-        "parents": [parent(name) for name in names],
-        "labels": [label(called.get(name, name.rpartition("/")[2])) for name in names],
-        "text": [_text(runs, name) for name in names],
-        "hovertext": [_hover(runs, name) for name in names],
+        "ids": boxes,
+        "parents": ["" if name == node else parent(name) or (node if tops > 1 else "") for name in boxes],
+        "labels": ["node" if name == node else label(called.get(name, _last(name))) for name in boxes],
+        "text": [_text(runs, name) or " " for name in boxes],
+        "hovertext": [_hover(runs, name) for name in boxes],
         "texttemplate": "<b>%{label}</b><br>%{text}",
         "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {
-            "colors": [theme.faint(theme.class_colour(classes.get(name, "")), 0.28) for name in names],
+            "colors": [theme.faint(theme.class_colour(classes.get(name, "")), 0.28) for name in boxes],
             "line": {"color": theme.PAPER, "width": 2},
         },
         "textfont": {"color": theme.INK, "size": 11},
@@ -85,6 +89,10 @@ def _figure(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[str, Any]:
     height = min(900, max(260, 40 + 56 * leaves))
     margin = {"l": 0, "r": 0, "t": 28, "b": 4}
     return {"data": [trace], "layout": theme.layout(height, margin=margin, meta=_NARROW)}
+
+
+def _last(name: CgroupName) -> str:
+    return name.rpartition("/")[2]
 
 
 def _classes(runs: Sequence[Run], names: Sequence[CgroupName]) -> dict[CgroupName, str]:
