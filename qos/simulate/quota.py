@@ -65,7 +65,8 @@ def refill(node: Any, counters: Any) -> None:
         counters[NR_THROTTLED] += 1.0
         if node.pool > EPSILON:  # else a tick's overrun is still being paid back
             node.throttled = 0
-            node.local = _LEAST
+            if node.grain > 0.0:
+                node.local = _LEAST
             counters[THROTTLED] += node.waited
             node.waited = 0.0
         node.idle = 0
@@ -152,7 +153,8 @@ def throttle(node: Any, now: float, can_use: float, left: bool) -> bool:
         can_use: CPUs that its children, or tasks, can use.
         left: a task below was throttled, and so taken off the run queue, at this moment.
     """
-    if node.pool > EPSILON:
+    # where ticks count, what lasts for less than a sum of times can tell is nothing, or time would stand still
+    if node.pool > (max(EPSILON, node.rate * _ROUNDING) if node.grain > 0.0 else EPSILON):
         return False
     if node.grain > 0.0 and can_use > 0.0 and next_tick(node, now) > now + _ROUNDING:
         return False  # update_curr comes with the tick, or with the end of who ran
