@@ -111,7 +111,8 @@ def _panel(runs: Sequence[Run], workloads: Sequence[str], measure: Measure) -> d
             barmode="group",
             bargap=0.25,
             bargroupgap=0.12,
-            xaxis=theme.axis(measure.unit, range=[0, most * 1.22], nticks=6, **ticks),
+            # room for a label beside the axis would change the ticks, and they the room, without end
+            xaxis=theme.axis(measure.unit, range=[0, most * 1.22], nticks=6, automargin="height", **ticks),
             yaxis=theme.axis(autorange="reversed", type="category", showgrid=False),
         ),
     }
