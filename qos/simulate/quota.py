@@ -153,7 +153,7 @@ def throttle(node: Any, now: float, can_use: float, left: bool) -> bool:
         can_use: CPUs that its children, or tasks, can use.
         left: a task below was throttled, and so taken off the run queue, at this moment.
     """
-    # where ticks count, what lasts for less than a sum of times can tell is nothing, or time would stand still
+    # where ticks count, less than a sum of times can tell is nothing, or time would stand still
     if node.pool > (max(EPSILON, node.rate * _ROUNDING) if node.grain > 0.0 else EPSILON):
         return False
     if node.grain > 0.0 and can_use > 0.0 and next_tick(node, now) > now + _ROUNDING:
