@@ -200,9 +200,8 @@ def log_throttled(nodes: Any, log: Any, used: int, now: float) -> int:
                 entry.kind = EVENT_THROTTLE
                 entry.node = index
                 entry.about = index
-                entry.a = max(
-                    node.runnable + node.touching, node.width
-                )  # a pod whose containers are throttled too: what ran
+                # a pod whose containers are throttled too: what ran
+                entry.a = max(node.runnable + node.touching, node.width)
                 used += 1
             node.last_throttled = now
     return used
